@@ -64,7 +64,7 @@ static const wshub_io_sock_poller *poller_named(const char *name) { /* NULL: non
 static bool bus_ready(wshub_bus_redis *redis) {
     wshub_bus_redis_stats st;
     int i;
-    for (i = 0; i < 200; i++) {
+    for (i = 0; i < 6000; i++) {
         if (wshub_io_sock_run_once(net, 10)) return false;
         wshub_bus_redis_stats_get(redis, &st);
         if (st.state == WSHUB_BUS_UP) return true;

@@ -631,7 +631,10 @@ static void golden_segment(golden *g, const char *hint, const wshub_str *actions
             a = golden_open(g, who, "/ws", "");
         }
         r = a ? golden_receipt(g, a, receipts[i]) : -1;
-        for (wait = 0; r == 0 && wait < (g->lenient ? 3 : 800 * (int)g->slower); wait++) {
+        for (wait = 0;
+             r == 0 &&
+             wait < (g->lenient ? 3 : (g->net->virtual_time ? 800 : 6000) * (int)g->slower);
+             wait++) {
             g->net->pass(g->net->ctx, g->net->virtual_time ? 25 : 10);
             golden_collect_all(g);
             r = golden_receipt(g, a, receipts[i]);

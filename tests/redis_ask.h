@@ -152,7 +152,7 @@ UNUSED static void ask_a_real_redis(wshub *hub, void (*step)(void *ctx), void *c
         EXPECT_INT(wshub_send(hub, &d, &m), WSHUB_OK);
         ask_words(hub, &q[i], cases[i].words);
     }
-    for (steps = 0; steps < 4000 && got.count < (int)count; steps++) step(ctx);
+    for (steps = 0; steps < 60000 && got.count < (int)count; steps++) step(ctx);
     EXPECT_INT(got.count, count);
 
     /* Each line is what was asked, in the order in which it was asked, and its answer. */
@@ -186,7 +186,7 @@ UNUSED static void ask_and_lose(wshub *hub, void (*step)(void *ctx), void (*cut)
         q[i].name = names[i];
         ask(hub, &q[i], WSHUB_OK);
     }
-    for (steps = 0; steps < 4000 && got.count < MANY; steps++) step(ctx);
+    for (steps = 0; steps < 60000 && got.count < MANY; steps++) step(ctx);
     EXPECT_INT(got.count, MANY);
     for (i = 0, at = got.text; i < MANY; i++) {
         (void)snprintf(last, sizeof last, "%d: \"%d\"\n", i, i);
@@ -199,7 +199,7 @@ UNUSED static void ask_and_lose(wshub *hub, void (*step)(void *ctx), void (*cut)
     got.text[0] = 0;
     for (i = 0; i < MANY; i++) ask(hub, &q[i], WSHUB_OK);
     cut(ctx);
-    for (steps = 0; steps < 4000 && got.count < MANY; steps++) step(ctx);
+    for (steps = 0; steps < 60000 && got.count < MANY; steps++) step(ctx);
     EXPECT_INT(got.count, MANY);
     for (i = 0, at = got.text; i < MANY; i++) { /* those that were answered come first */
         (void)snprintf(last, sizeof last, "%d: ", i);

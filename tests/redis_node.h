@@ -134,7 +134,7 @@ UNUSED static void node_start(node *n, const char *url, wshub_bus_redis_desc rd,
     n->fd = tcp_open(n->port);
     EXPECT_OP(n->fd, >=, 0);
     EXPECT_INT(send(n->fd, hello, sizeof hello - 1, 0), sizeof hello - 1);
-    for (i = 0; i < 500 && !strstr((const char *)n->in, "\r\n\r\n"); i++) {
+    for (i = 0; i < 60000 && !strstr((const char *)n->in, "\r\n\r\n"); i++) {
         ssize_t k;
         EXPECT_INT(wshub_io_sock_run_once(n->net, 1), WSHUB_OK);
         k = recv(n->fd, n->in + n->in_len, 4096, MSG_DONTWAIT);
@@ -143,7 +143,7 @@ UNUSED static void node_start(node *n, const char *url, wshub_bus_redis_desc rd,
     EXPECT_HAS((const char *)n->in, "101 ");
     n->in_len = 0;
     node_say(n, "{\"event\":\"authenticate\"}");
-    for (i = 0; i < 500 && !wshub_room_count(n->hub, wshub_str_z("ws-default")); i++)
+    for (i = 0; i < 60000 && !wshub_room_count(n->hub, wshub_str_z("ws-default")); i++)
         node_step(n, 1);
     {
         wshub_iter it = {0, 0};

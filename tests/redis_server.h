@@ -156,7 +156,7 @@ static void redis_spawn(redis_server *r) {
 
 UNUSED static void redis_start(redis_server *r) {
     redis_spawn(r);
-    EXPECT(redis_ready(r, 10000));
+    EXPECT(redis_ready(r, 60000));
 }
 
 static void redis_kill(redis_server *r) { /* kill -9 */
@@ -178,7 +178,7 @@ UNUSED static void redis_cluster_ok(const redis_server *s) {
     int i, k;
     for (i = 0; i < 3; i++) {
         for (k = 0;
-             k < 2000 && !strstr(redis_tell(s[i].port, "CLUSTER INFO", "cluster_size:3", 100),
+             k < 6000 && !strstr(redis_tell(s[i].port, "CLUSTER INFO", "cluster_size:3", 100),
                                  "cluster_state:ok");
              k++)
             real_sleep(10);
@@ -194,15 +194,15 @@ UNUSED static void redis_cluster_start(redis_server *s) {
         s[i].extra[0] = "--cluster-enabled";
         s[i].extra[1] = "yes";
         s[i].extra[2] = "--cluster-node-timeout";
-        s[i].extra[3] = "2000";
+        s[i].extra[3] = "15000";
         redis_start(&s[i]);
     }
     for (i = 0; i < 3; i++) {
         (void)snprintf(text, sizeof text, "CLUSTER ADDSLOTSRANGE %d %d", i * 5461,
                        i == 2 ? 16383 : i * 5461 + 5460);
-        EXPECT_HAS(redis_tell(s[i].port, text, NULL, 10000), "OK");
+        EXPECT_HAS(redis_tell(s[i].port, text, NULL, 60000), "OK");
         (void)snprintf(text, sizeof text, "CLUSTER MEET 127.0.0.1 %d", s[0].port);
-        if (i) EXPECT_HAS(redis_tell(s[i].port, text, NULL, 10000), "OK");
+        if (i) EXPECT_HAS(redis_tell(s[i].port, text, NULL, 60000), "OK");
     }
     redis_cluster_ok(s);
 }

@@ -9,6 +9,7 @@ import { spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
+import { patience, sleep, until, until as soon } from './wait.mjs';
 const require = createRequire((process.env.ORACLE_MODULES || process.cwd() + '/build/node/node_modules') + '/');
 const { io } = require('socket.io-client');
 const { Redis } = require('ioredis');
@@ -20,8 +21,6 @@ const adapter = process.env.ADAPTER || 'classic', sharded = adapter !== 'classic
 const test = `socketio_cluster${sharded ? '_sharded' : ''}${clustered ? '_over_a_redis_cluster' : ''}`;
 let passed = 0, failed = 0;
 const check = (what, ok) => { ok ? passed++ : (failed++, console.log(`FAIL ${test}: ${what}`)); return ok; };
-const sleep = ms => new Promise(r => setTimeout(r, ms));
-const soon = async (is, ms = 20000) => { for (const end = Date.now() + ms; !is() && Date.now() < end;) await sleep(5); return is(); };
 const running = new Set();
 process.on('exit', () => running.forEach(child => child.kill('SIGKILL')));
 process.on('SIGTERM', () => process.exit(1)); // its time is over
@@ -43,7 +42,6 @@ async function startRedis(broker) {
   await soon(() => broker.child.said.includes('Ready to accept'));
 }
 const isOk = broker => broker.control.call('CLUSTER', 'INFO').then(text => text.includes('cluster_state:ok') && text.includes(`cluster_known_nodes:${nodesCount}`), () => false);
-const until = async (is, ms = 20000) => { for (const end = Date.now() + ms; !(await is()) && Date.now() < end;) await sleep(10); return is(); };
 for (let i = 0; i < nodesCount; i++) {
   let port = await freePort();
   while (clustered && port > 55000) port = await freePort(); // its nodes speak to each other 10000 above
@@ -70,7 +68,7 @@ const every = async (...words) => Promise.all(brokers.map(broker => broker.contr
 
 const clients = []; // of all servers, in the order of their names
 async function serve(name) {
-  const child = name[0] === 'C' ? start(fixture, ['--port', '0', '--sio', '/socket.io', '--redis', url, '--sio-name', name, '--sio-requests-timeout', '3000', ...(sharded ? ['--sio-sharded', adapter] : []), ...(clustered ? ['--sio-redis-cluster'] : [])])
+  const child = name[0] === 'C' ? start(fixture, ['--port', '0', '--sio', '/socket.io', '--redis', url, '--sio-name', name, '--sio-requests-timeout', '10000', ...(sharded ? ['--sio-sharded', adapter] : []), ...(clustered ? ['--sio-redis-cluster'] : [])])
     : start('node', ['tests/socketio_node.cjs', url, name, adapter]);
   await soon(() => /listening \d+\n/.test(child.said));
   const port = /listening (\d+)/.exec(child.said)?.[1];
@@ -82,7 +80,7 @@ function connect(server, rooms, space = '/') {
   const it = { server, kind: server.kind, socket, space, rooms, heard: [], gone: null, name: `${server.name}${space}${rooms}` };
   socket.onAny((...args) => { typeof args.at(-1) === 'function' ? args.pop()(it.name) : it.heard.push(args); });
   socket.on('disconnect', reason => { it.gone = reason; });
-  it.ask = (...args) => socket.timeout(15000).emitWithAck(...args).catch(e => ({ error: e.message }));
+  it.ask = (...args) => socket.timeout(patience).emitWithAck(...args).catch(e => ({ error: e.message }));
   it.ready = soon(() => socket.connected).then(async () => { if (rooms.length) await it.ask('join', rooms); });
   return it;
 }
@@ -115,7 +113,7 @@ async function heardBy(space, says, mark, hears = () => false) {
   await says(name);
   await mark(end);
   await soon(() => of(space).every(c => c.heard.some(h => h[0] === end)));
-  if (clustered) await soon(() => of(space).every(c => !hears(c) || c.heard.some(h => h[0] === name)), 5000);
+  if (clustered) await soon(() => of(space).every(c => !hears(c) || c.heard.some(h => h[0] === name)));
   return name;
 }
 const bytes = Buffer.from([0, 1, 254, 255]);
@@ -224,9 +222,9 @@ async function requests(server) {
   if (!sharded) each('allRooms', kind => Array.isArray(rooms) && ids(kind).every(id => rooms.includes(id)) && rooms.includes('red') && rooms.length === all.length + 2);
   const count = await me.ask('server-count');
   each('serverCount', () => count === servers.length);
-  const answered = await me.ask('ask-all', {}, 3000, 'q');
+  const answered = await me.ask('ask-all', {}, 30000, 'q');
   each('emit with acks', kind => !answered.error && answered.answers.length === all.length && all.filter(c => c.kind === kind).every(c => answered.answers.includes(c.name)));
-  const of1 = await me.ask('ask-all', { rooms: ['red'], except: ['blue'] }, 3000, 'q');
+  const of1 = await me.ask('ask-all', { rooms: ['red'], except: ['blue'] }, 30000, 'q');
   each('emit with acks to rooms', kind => !of1.error && of1.answers.length === servers.length && all.filter(c => c.kind === kind && c.rooms.join() === 'red').every(c => of1.answers.includes(c.name)));
   const others = servers.filter(s => s !== server);
   const said = await me.ask('sse-ask', 'what', 5, { a: [] });
@@ -242,8 +240,7 @@ async function requests(server) {
   await me.ask('sockets-join', { rooms: ['red'], except: ['blue'] }, ['green', `of ${server.name}`]);
   const inRoom = async (c, room) => (await c.ask('rooms')).includes(room);
   const allAre = async (room, who) => { // it comes when it comes
-    let right = false;
-    for (let i = 0; i < 200 && !right; i++) right = (await Promise.all(all.map(async c => (await inRoom(c, room)) === who(c)))).every(Boolean) || (await sleep(10), false);
+    await soon(async () => (await Promise.all(all.map(async c => (await inRoom(c, room)) === who(c)))).every(Boolean));
     return Object.fromEntries(await Promise.all(['C', 'N'].map(async kind => [kind, (await Promise.all(all.filter(c => c.kind === kind).map(async c => (await inRoom(c, room)) === who(c)))).every(Boolean)])));
   };
   const joined = await allAre('green', c => c.rooms.join() === 'red');
@@ -254,7 +251,7 @@ async function requests(server) {
   const guests = servers.map(s => connect(s, [`guests of ${server.name}`]));
   await Promise.all(guests.map(c => c.ready));
   await me.ask('sockets-disconnect', { rooms: [`guests of ${server.name}`] }, server.name.endsWith('2'));
-  await soon(() => guests.every(c => c.gone), 5000);
+  await soon(() => guests.every(c => c.gone));
   each('disconnectSockets', kind => guests.filter(c => c.kind === kind).every(c => c.gone === 'io server disconnect') && all.every(c => !c.gone));
 }
 if (asked) {
@@ -275,10 +272,16 @@ const share = Math.min(2500, Math.ceil(messages / servers.length)), times = Math
 const whole = share * servers.length * times;
 const from = Date.now();
 const sizes = servers.map((_, i) => 300 + i), complete = (list, most = share) => list.length === most && list.every((n, i) => n === i % share);
-const patience = 60000 + 4 * messages; // of many messages it takes long until the sockets here have read them
+// Waits as long as something comes, be it slowly: of many messages it takes long until the sockets here have read them.
+async function arrived(is) {
+  for (let seen = -1, last = Date.now(); !is() && Date.now() < last + patience; await sleep(10)) {
+    const now = clients.reduce((sum, c) => sum + c.heard.length, 0);
+    if (now !== seen) { seen = now; last = Date.now(); }
+  }
+}
 for (let time = 1; time <= times; time++) {
   servers.forEach((s, i) => of('/', s)[0].socket.emit('burst', {}, share, 300 + i));
-  await soon(() => of('/').every(c => c.heard.length >= time * share * servers.length), patience);
+  await arrived(() => of('/').every(c => c.heard.length >= time * share * servers.length));
 }
 for (const c of of('/')) {
   const heard = tally(c, sizes);
@@ -296,7 +299,7 @@ for (const s of dead) s.child.kill('SIGKILL');
 await Promise.all(dead.map(s => s.child.ended));
 const living = () => of('/').filter(c => alive.includes(c.server)), saidBy = (heard, s) => heard.get(300 + servers.indexOf(s));
 const isWhole = c => { const heard = tally(c, sizes); return alive.every(s => complete(saidBy(heard, s))); };
-await soon(() => living().every(isWhole), patience);
+await arrived(() => living().every(isWhole));
 for (const c of living()) {
   const heard = tally(c, sizes);
   for (const s of alive) note('others are killed meanwhile', s === c.server ? `${c.kind} to its own` : `${s.kind} to ${c.kind}`, complete(saidBy(heard, s)));
@@ -353,10 +356,7 @@ const outages = {
     const before = await listeners();
     const isCut = async () => { const now = await listeners(); return !before.some(id => now.includes(id)); };
     await limit(65536);
-    for (let i = 0; i < 200 && !(await isCut()); i++) {
-      await has.control.call(sharded ? 'SPUBLISH' : 'PUBLISH', channel, foreign);
-      await sleep(10);
-    }
+    await soon(async () => { await has.control.call(sharded ? 'SPUBLISH' : 'PUBLISH', channel, foreign); return isCut(); });
     check('Redis has cut who lags behind', before.length >= servers.length && await isCut());
     await limit(0);
   },
@@ -378,7 +378,7 @@ for (let cycle = 1; cycle <= cycles; cycle++) {
   await outages[kind](cycle);
   const back = Date.now(), word = `back${cycle}`;
   const isHealed = () => of('/').every(c => servers.every(s => c.heard.some(h => h[0] === word && h[1] === s.name)));
-  while (!isHealed() && Date.now() - back < 30000) {
+  while (!isHealed() && Date.now() - back < patience) {
     for (const s of servers) of('/', s)[0].socket.emit('all', word, s.name);
     await sleep(20);
   }

@@ -13,7 +13,7 @@ done
 dir=build/check
 [ -x $dir/fixture-sio ] && [ -x $dir/fixture-sio-emitter ] || dir=build
 [ -x $dir/fixture-sio ] && [ -x $dir/fixture-sio-emitter ] || skip "fixture-sio and fixture-sio-emitter are not built (make build/fixture-sio build/fixture-sio-emitter)"
-play() { timeout "${LIMIT:-300}" node tests/socketio_cluster.mjs $dir/fixture-sio $dir/fixture-sio-emitter; }
+play() { timeout "${LIMIT:-1800}" node tests/socketio_cluster.mjs $dir/fixture-sio $dir/fixture-sio-emitter; }
 if [ -n "${ADAPTER:-}${NODES:-}" ]; then play; exit; fi
 
 all=${CYCLES:-100}

@@ -18,7 +18,7 @@ for (const redis of [pub, sub]) redis.on('error', () => {});
 const list = v => (typeof v === 'string' ? [v] : v);
 const text = e => (e instanceof Error ? e.message : String(e));
 const server = http.createServer();
-const io = new Server(server, { serveClient: false, adapter: mode === 'classic' ? createAdapter(pub, sub, { requestsTimeout: 3000 }) : createShardedAdapter(pub, sub, { subscriptionMode: mode }) });
+const io = new Server(server, { serveClient: false, adapter: mode === 'classic' ? createAdapter(pub, sub, { requestsTimeout: 10000 }) : createShardedAdapter(pub, sub, { subscriptionMode: mode }) });
 
 function application(nsp, socket) {
   const on = (event, does) => socket.on(event, (...args) => { // `answer` comes first, whether it is wanted or not

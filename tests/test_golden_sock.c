@@ -89,8 +89,8 @@ static int sock_stop(void *ctx, bool by_signal) {
     if (w->pid > 0 && w->status < 0) {
         (void)kill(w->pid, SIGTERM);
         if (by_signal) return 0; /* what its clients see of it comes first */
-        for (i = 0; i < 500 && waitpid(w->pid, &status, WNOHANG) == 0; i++) (void)usleep(10000);
-        if (i == 500) {
+        for (i = 0; i < 6000 && waitpid(w->pid, &status, WNOHANG) == 0; i++) (void)usleep(10000);
+        if (i == 6000) {
             (void)kill(w->pid, SIGKILL);
             (void)waitpid(w->pid, &status, 0);
         }

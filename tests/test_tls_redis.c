@@ -129,14 +129,14 @@ TEST(hubs_and_an_emitter_speak_to_redis_over_tls) {
         node_open(&em, tls_engine_at(e), "rediss://127.0.0.1:%d", port, false);
         EXPECT(nodes_up(&a, &b) && nodes_up(&em, &a));
         EXPECT_INT(wshub_app_publish(a.hub, wshub_str_z("tls"), wshub_str_z("news")), WSHUB_OK);
-        for (i = 0; i < 500 && !b.heard; i++) {
+        for (i = 0; i < 60000 && !b.heard; i++) {
             (void)wshub_io_sock_run_once(a.net, 2);
             (void)wshub_io_sock_run_once(b.net, 2);
         }
         EXPECT_INT(b.heard, 1);
         EXPECT_INT(wshub_emitter_send(em.emitter, &all, &msg), WSHUB_OK);
-        for (i = 0; i < 500 && (node_stats(&em).pending || wshub_emitter_queued_bytes(em.emitter));
-             i++)
+        for (i = 0;
+             i < 60000 && (node_stats(&em).pending || wshub_emitter_queued_bytes(em.emitter)); i++)
             (void)wshub_io_sock_run_once(em.net, 2);
         EXPECT_INT(node_stats(&em).pending, 0);
         node_close(&em);
@@ -158,7 +158,7 @@ static void refused(const char *cert, const char *key, const char *form, const c
     }
     for (e = 0; tls_engine_at(e); e++) {
         node_open(&n, tls_engine_at(e), form, port, true);
-        for (i = 0; i < 500 && !strstr(wshub_bus_redis_error(n.redis), why); i++)
+        for (i = 0; i < 60000 && !strstr(wshub_bus_redis_error(n.redis), why); i++)
             (void)wshub_io_sock_run_once(n.net, 2);
         EXPECT_HAS(wshub_bus_redis_error(n.redis), why);
         EXPECT(node_stats(&n).state != WSHUB_BUS_UP);
