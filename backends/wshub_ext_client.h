@@ -3090,7 +3090,7 @@ static void wshub_ws__on_timer(void *ctx) {
     if ((line->attempt && now >= line->attempt->deadline_ms) ||
         (line->http && line->http->asked && now >= line->http->deadline_ms)) {
         wshub_ws__fail(pool, line, WSHUB_WS_END_TIMEOUT, NULL);
-    } else if (line->state == WSHUB_WS__HTTP && now >= line->http->deadline_ms) {
+    } else if (line->http && line->state == WSHUB_WS__HTTP && now >= line->http->deadline_ms) {
         wshub_ws__fail(pool, line, WSHUB_WS_END_LOST, "nothing was asked for too long");
     } else if (line->state == WSHUB_WS__STARTING) {
         wshub_ws__start(pool, line);

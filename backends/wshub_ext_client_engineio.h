@@ -97,9 +97,10 @@ typedef struct wshub_eio_link_events {
 typedef struct wshub_eio_link_desc {
     /* Required: where to, and how. url: `http`, `https`, `ws` or `wss`, host and port, with at most
      * a `/` behind them. events and user are not used. idle_timeout_ms: 0 is WSHUB_OFF here, as the
-     * server pings. message_bytes_max: of one message. unsent_bytes_max is not used.
-     * connect_timeout_ms: until the server's open packet, and again for the WebSocket that a
-     * session moves to. close_timeout_ms: how long it takes to leave. */
+     * server pings. message_bytes_max: of one message. unsent_bytes_max is not used: who
+     * sends much looks at wshub_eio_link_unsent(). connect_timeout_ms: until the server's open
+     * packet, and again for the WebSocket that a session moves to. close_timeout_ms: how long it
+     * takes to leave. */
     const wshub_ws_desc *ws;
     const char *path;                    /* of the mount; NULL: "/engine.io/". A slash is added */
     const char *query;                   /* `a=b&c=d`, in front of what the protocol needs */
