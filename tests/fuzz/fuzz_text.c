@@ -85,11 +85,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         }
     }
     {
-        /* BUS-3: what is read as an envelope is an object with two strings, and lies inside */
+        /* BUS-3: what is read as an envelope is an object with two strings, and lies inside; whose
+         * it is can be asked of anything, and a sender without a name has said nothing. */
         wshub__envelope e;
+        (void)wshub__envelope_is_from(s, wshub_str_z("a"));
         if (wshub__envelope_read(s, 20, &e)) {
             const wshub_str parts[6] = {e.server_id, e.type, e.target, e.event, e.data, e.exclude};
-            wshub_str peek = wshub__envelope_peek(s);
             MUST(json && wshub_json_type(s) == WSHUB_JSON_OBJECT);
             for (n = 0; n < 6; n++)
                 MUST(!parts[n].ptr ||
@@ -97,7 +98,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                       oracle_is_json((const uint8_t *)parts[n].ptr, parts[n].len, 20)));
             MUST(wshub_json_type(e.server_id) == WSHUB_JSON_STRING &&
                  wshub_json_type(e.event) == WSHUB_JSON_STRING);
-            MUST(!peek.ptr || (peek.ptr > s.ptr && peek.ptr + peek.len < s.ptr + s.len));
         } else {
             MUST(!json || wshub_json_type(wshub_json_get(s, "serverId")) != WSHUB_JSON_STRING ||
                  wshub_json_type(wshub_json_get(s, "event")) != WSHUB_JSON_STRING);
