@@ -442,7 +442,8 @@ TEST(descriptions_that_allow_too_much_or_nothing_are_refused) { /* HTTP-4 */
     for (i = 0; i < sizeof bad / sizeof *bad + sizeof good / sizeof *good; i++) {
         bool fine = i >= sizeof bad / sizeof *bad;
         const wshub_cors *cors = fine ? &good[i - sizeof bad / sizeof *bad] : &bad[i].cors;
-        wshub_mount_desc m = {.version = WSHUB_MOUNT_VERSION, .path = "/m", .cors = cors};
+        char path[8] = {'/', (char)('a' + i), 0}; /* none twice */
+        wshub_mount_desc m = {.version = WSHUB_MOUNT_VERSION, .path = path, .cors = cors};
         wshub_desc d = {.cors = cors};
         const char *of_mount = wshub_mount_problem(&m), *of_hub;
         d.io = wshub_io_fake_io(w.net);
