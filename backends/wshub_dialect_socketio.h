@@ -7757,7 +7757,7 @@ WSHUB_API void wshub_sio_shutdown(wshub_sio *sio) {
 }
 
 /* What is wrong with a flow, which may be NULL. NULL: nothing. */
-static const char *wshub_sio__flow_problem(const wshub_sio_flow *flow) {
+static const char *wshub_sio__flow_problem(const wshub_sio *sio, const wshub_sio_flow *flow) {
     size_t i;
 
     if (!flow) return NULL;
@@ -7766,6 +7766,8 @@ static const char *wshub_sio__flow_problem(const wshub_sio_flow *flow) {
                "no_default_rooms";
     if (flow->default_rooms && flow->no_default_rooms)
         return "flow: no_default_rooms, and a list of default_rooms too";
+    if (flow->default_rooms_count >= wshub_desc_get(sio->hub)->rooms_per_client_max)
+        return "flow: default_rooms_count must be less than the hub's rooms_per_client_max";
     for (i = 0; i < flow->default_rooms_count; i++) {
         const char *room = flow->default_rooms[i];
         if (!room || !room[0] || strlen(room) > WSHUB_NAME_BYTES_MAX ||
@@ -7781,7 +7783,7 @@ WSHUB_API const char *wshub_sio_namespace_problem(const wshub_sio *sio,
     wshub_str name;
 
     if (!desc) return "wshub_sio_namespace_desc: required";
-    if (wshub_sio__flow_problem(desc->flow)) return wshub_sio__flow_problem(desc->flow);
+    if (wshub_sio__flow_problem(sio, desc->flow)) return wshub_sio__flow_problem(sio, desc->flow);
     if (desc->matches)
         return desc->realm ? "realm: a rule makes many namespaces, and one alone has it" : NULL;
     name = wshub_str_z(desc->name ? desc->name : "/");
