@@ -546,6 +546,7 @@ TEST(an_owner_may_pump_and_leave_in_any_report) {
 TEST(a_long_batch_is_published_whole_or_as_far_as_memory_goes) {
     wshub_bus_local *local = local_of(0);
     wshub_bus from = seat_of(local);
+    static wshub_bus_handover items[300];
     wshub_bus_msg msgs[100];
     size_t i;
     one_start(local);
@@ -556,6 +557,12 @@ TEST(a_long_batch_is_published_whole_or_as_far_as_memory_goes) {
     EXPECT_INT(from.publish(from.ctx, msgs, 0), 0);
     one.bus.pump(one.bus.ctx);
     EXPECT_INT(one.heard, 116);
+
+    memset(items, 0, sizeof items); /* more than are looked at together */
+    for (i = 0; i < 300; i++) items[i].channel = items[i].payload = S("x");
+    EXPECT_INT(wshub_bus_local__hand_over(from.ctx, items, 300), 300);
+    one.bus.pump(one.bus.ctx);
+    EXPECT_INT(one.heard, 416);
     local_starves = true;
     EXPECT_INT(from.publish(from.ctx, msgs, 100), 0);
     local_starves = false;

@@ -280,3 +280,29 @@ TEST(without_its_dialect_a_hub_takes_no_upgrade_itself) { /* CONN-1, CONN-2 */
         world_stop(&w);
     }
 }
+
+static void hear_event(wshub *hub, wshub_client client, const wshub_event *event, void *user) {
+    (void)hub, (void)client, (void)event, (void)user;
+}
+static void hear_close(wshub *hub, wshub_client client, wshub_cause cause, uint16_t code,
+                       wshub_str reason, void *user) {
+    (void)hub, (void)client, (void)cause, (void)code, (void)reason, (void)user;
+}
+
+TEST(a_dialect_with_clients_opens_a_hub_to_every_page_and_that_is_told_once) { /* CONN-2 */
+    const wshub_dialect tables[] = {DIALECT(.name = "none"),
+                                    DIALECT(.name = "e", .event = hear_event),
+                                    DIALECT(.name = "c", .close = hear_close)};
+    uint32_t number;
+    size_t i;
+    world w;
+    for (i = 0; i < 3; i++) {
+        lines_about_origins = 0;
+        world_start(&w, DESC(.no_dialect = true, .on_log = count_origins), FAKE(0));
+        EXPECT_INT(wshub_dialect_add(w.hub, &tables[i], NULL, &number), WSHUB_OK);
+        EXPECT_INT(lines_about_origins, i > 0);
+        EXPECT_INT(wshub_dialect_add(w.hub, &tables[i], NULL, &number), WSHUB_OK);
+        EXPECT_INT(lines_about_origins, i > 0);
+        world_stop(&w);
+    }
+}

@@ -302,6 +302,12 @@ static const struct refusal {
      {.event = Z("e"), .attachments = (wshub_span[]){{NULL, 1}}, .attachments_count = 1},
      "attachments[0] is missing: e"},
     {{0}, {.event = Z("e"), .id = Z("x")}, "ask or id is not JSON, or too long: e"},
+    {{0},
+     {.event = Z("e"),
+      .attachments = (wshub_span[]){{NULL, 0}, {(const uint8_t *)"x", 1}},
+      .attachments_count = 2,
+      .id = Z("x")},
+     "ask or id is not JSON, or too long: e"},
     {{.rooms_count = 1}, {.event = Z("e")}, "dest.rooms is for WSHUB_DEST_ROOM alone: e"},
     {{.kind = WSHUB_DEST_CLIENT}, {.event = Z("e")}, "the client's id has no name: e"},
     {{.kind = WSHUB_DEST_USER, .name = {many_bytes, sizeof many_bytes}},
@@ -331,6 +337,22 @@ TEST(a_packet_that_is_refused_is_told_which_part_of_it) { /* SEND-1, SEND-3 */
         EXPECT(strncmp(log_text, "send refused: ", 14) == 0);
         EXPECT(strncmp(log_text + 14, refusals[i].text, strlen(refusals[i].text)) == 0);
     }
+    world_stop(&w);
+}
+
+/* What could not be made is shown by the io, unless nothing is to be; what is in the text that no
+ * line may have is escaped. */
+TEST(what_could_not_be_made_is_told_where_lines_are) { /* HTTP-4 */
+    world w;
+
+    world_start(&w, DESC(.log_level = WSHUB_LEVEL_ERROR), FAKE(0));
+    wshub_creation_failed(w.hub, "made()", "not\x01so");
+    EXPECT_STR(wshub_io_fake_log(w.net).ptr, "error CREATE: made(): not\\x01so\n");
+    world_stop(&w);
+
+    world_start(&w, DESC(.no_log = true), FAKE(0));
+    wshub_creation_failed(w.hub, "made()", "nobody looks");
+    EXPECT_STR(wshub_io_fake_log(w.net).ptr, "");
     world_stop(&w);
 }
 
