@@ -316,22 +316,25 @@ TEST(a_session_that_is_closed_is_brought_what_waits_and_its_end) { /* 2.4, 2.5 *
 
 /* Nobody would answer it later: its clock would find a poll in the hands of a session that ends. */
 TEST(a_poll_that_finds_no_memory_for_what_waits_is_told_of_the_end) { /* 2.4 */
-    static char big[60001];
-    wshub_conn c, p;
-    eio_start(&s, EIO(.message_bytes_max = 100000, .ping_interval_ms = 60000), DESC(0), FAKE(0));
-    c = eio_open(&s);
-    memset(big, 'x', 60000);
-    EXPECT_INT(wshub_eio_send(s.eio, s.last, big, 60000, true), WSHUB_OK);
-    EXPECT_INT(wshub_eio_close(s.eio, s.last), WSHUB_OK);
+    static char big[90000];
+    long n;
+    for (n = 1; n < 12; n++) {
+        wshub_conn p;
+        eio_start(&s, EIO(.message_bytes_max = 100000, .ping_interval_ms = 60000), DESC(0),
+                  FAKE(0));
+        (void)eio_open(&s);
+        memset(big, 'x', sizeof big);
+        EXPECT_INT(wshub_eio_send(s.eio, s.last, big, sizeof big, true), WSHUB_OK);
+        EXPECT_INT(wshub_eio_close(s.eio, s.last), WSHUB_OK);
 
-    p = wshub_io_fake_open(s.w.net);
-    s.w.fail_all = true;
-    eio_ask(&s, p, "GET", EIO_POLL, "", NULL);
-    s.w.fail_all = false;
-    wshub_io_fake_advance(s.w.net, 31000); /* the end's own clock */
-    EXPECT_INT(s.closed, 1);
-    (void)c;
-    eio_stop(&s);
+        p = wshub_io_fake_open(s.w.net);
+        s.w.fail_at = n;
+        eio_ask(&s, p, "GET", EIO_POLL, "", NULL);
+        s.w.fail_at = 0;
+        wshub_io_fake_advance(s.w.net, 31000); /* the end's own clock */
+        EXPECT_INT(s.closed, 1);
+        eio_stop(&s);
+    }
 }
 
 TEST(a_websocket_that_ends_ends_its_session) { /* 2.5, 3.4 */
