@@ -229,3 +229,28 @@ TEST(who_sends_to_json_clients_that_cannot_be_there_is_told) {
     wshub_sio_destroy(sio);
     world_stop(&w);
 }
+
+/* On a bus others may have such clients. */
+TEST(a_send_that_others_may_hear_is_no_mistake) { /* SEND-3 */
+    wshub_msg say = {.event = wshub_str_z("said"), .data = wshub_str_z("1")};
+    wshub_sio_namespace_desc root = {.name = NULL};
+    wshub_sio_namespace space;
+    wshub_bus_local *local;
+    wshub_bus seat;
+    wshub_sio *sio;
+    world w;
+
+    nowheres = 0;
+    EXPECT_INT(wshub_bus_local_create(NULL, &local), WSHUB_OK);
+    EXPECT_INT(wshub_bus_local_seat(local, &seat), WSHUB_OK);
+    world_start(&w, DESC(.no_dialect = true, .on_log = on_log, .bus = &seat), FAKE(0));
+    EXPECT_INT(wshub_sio_create(w.hub, NULL, &sio), WSHUB_OK);
+    EXPECT_INT(wshub_sio_namespace_add(sio, &root, &space), WSHUB_OK);
+    EXPECT_INT(wshub_room_send(w.hub, wshub_str_z("r1"), &say, NULL, 0), WSHUB_OK);
+    EXPECT_INT(nowheres, 0);
+    wshub_destroy(w.hub);
+    w.hub = NULL;
+    wshub_sio_destroy(sio);
+    world_stop(&w);
+    wshub_bus_local_destroy(local);
+}
