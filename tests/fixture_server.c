@@ -60,7 +60,8 @@ static const wshub_io_sock_poller *poller_named(const char *name) { /* NULL: non
     return NULL;
 }
 
-/* Waits for the subscriptions to be active. False: the broker is not there. */
+/* Waits for the subscriptions to be active. False: the broker is not there: it has refused two
+ * attempts, or has not answered for a minute. */
 static bool bus_ready(wshub_bus_redis *redis) {
     wshub_bus_redis_stats st;
     int i;
@@ -68,6 +69,7 @@ static bool bus_ready(wshub_bus_redis *redis) {
         if (wshub_io_sock_run_once(net, 10)) return false;
         wshub_bus_redis_stats_get(redis, &st);
         if (st.state == WSHUB_BUS_UP) return true;
+        if (st.attempts > 2) break;
     }
     (void)fprintf(stderr, "fixture-server: no Redis: %s\n", wshub_bus_redis_error(redis));
     return false;
