@@ -6694,7 +6694,7 @@ static inline const uint8_t *wshub__json_member(const uint8_t *p, const uint8_t 
         wshub__json_field_set(fields, fields_count, key, value);
     } else {
         /* Another one that asks for the same key gets it as well. */
-        const char first = fields[known].key[0];
+        const char first = fields[known].key[0]; /* a field has a key: NOLINT */
         fields[known].value = value;
         while (++known < fields_count) {
             if (fields[known].key[0] != first) continue;

@@ -2566,7 +2566,7 @@ static bool wshub_bus_redis__name_push(wshub_bus_redis *bus, wshub_bus_redis__by
     name.want = want;
     name.again = again;
     memcpy(names->ptr + names->len, &name, sizeof name);
-    memcpy(names->ptr + names->len + sizeof name, channel.ptr, channel.len);
+    memcpy(names->ptr + names->len + sizeof name, channel.ptr, channel.len); /* a name: NOLINT */
     names->len += sizeof name + channel.len;
     return true;
 }
@@ -2768,6 +2768,7 @@ static void wshub_bus_redis__strays_say(wshub_bus_redis *bus) {
     wshub_bus_redis__cluster *cluster = bus->cluster;
     wshub_bus_redis__name name;
 
+    memset(&name, 0, sizeof name);
     while (cluster->strays_count) {
         wshub_str channel = wshub_bus_redis__name_first(&cluster->strays, &name);
         if (wshub_bus_redis__any_full(bus, false)) return;

@@ -375,8 +375,7 @@ static size_t wshub_eio_link__url(const wshub_eio_link_desc *desc, bool http, co
                    rest.ptr);
     if (http || len < 0) return len < 0 ? 0 : (size_t)len;
     front = (size_t)len < cap ? (size_t)len : cap;
-    return (size_t)len +
-           wshub_eio_link__target(desc, "websocket", sid, buf ? buf + front : NULL, cap - front);
+    return (size_t)len + wshub_eio_link__target(desc, "websocket", sid, buf + front, cap - front);
 }
 
 /* Writes a sid as it stands in a query: what may mean something there is escaped. NULL: it is none,
@@ -969,7 +968,8 @@ static const wshub_ws_events wshub_eio_link__ws_events = {
 /* Opens the WebSocket of a session, a new one or the one that polls. False: out of memory. */
 static bool wshub_eio_link__ws_open(wshub_eio_link *link) {
     wshub_ws_desc desc = *link->desc.ws;
-    size_t len = wshub_eio_link__url(&link->desc, false, link->sid, NULL, 0);
+    char measured[1];
+    size_t len = wshub_eio_link__url(&link->desc, false, link->sid, measured, sizeof measured);
     char *url = (char *)wshub_ws_alloc(link->pool, NULL, 0, len + 1);
     bool ok;
 

@@ -1278,7 +1278,8 @@ static wshub_str wshub_sio_socket__auth(wshub_sio_socket *socket) {
         auth = socket->desc->events->auth(socket, socket->user);
         if (auth.ptr && wshub_json_type(auth) != WSHUB_JSON_OBJECT) return none;
     }
-    for (; auth.len && strchr(blanks, auth.ptr[0]); auth.len--) auth.ptr++;
+    for (; auth.len && strchr(blanks, auth.ptr[0]); auth.len--) /* a length has bytes: NOLINT */
+        auth.ptr++;
     while (auth.len && strchr(blanks, auth.ptr[auth.len - 1])) auth.len--;
     return auth;
 }
