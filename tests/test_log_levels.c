@@ -538,6 +538,37 @@ TEST(an_on_join_that_does_not_answer_is_told) { /* ROOM-2 */
     world_stop(&w);
 }
 
+/* Not of a client that is being closed, whose peer does not answer that, nor sooner than a clock
+ * can say. */
+TEST(an_on_join_that_nobody_waits_for_any_more_is_not_told) { /* ROOM-2 */
+    static const char join[] = "{\"event\":\"join\",\"data\":{\"rooms\":[\"a\"]}}";
+    static const uint32_t timeouts[] = {100, UINT32_MAX - 1};
+    size_t i;
+
+    for (i = 0; i < 2; i++) {
+        wshub_iter iter = {0};
+        wshub_client client;
+        wshub_conn c;
+        world w;
+
+        kept_asks_count = 0;
+        world_start(&w,
+                    DESC(.on_authenticate = accept_all, .on_join = keep_join,
+                         .auth_timeout_ms = timeouts[i]),
+                    FAKE(0));
+        c = world_client(&w, NULL, NULL);
+        wshub_io_fake_text(w.net, c, join);
+        EXPECT_INT(kept_asks_count, 1);
+        EXPECT(wshub_client_each(w.hub, &iter, &client));
+        if (i == 0)
+            EXPECT_INT(wshub_client_close(w.hub, client, 1000, wshub_str_z("bye")), WSHUB_OK);
+        wshub_io_fake_advance(w.net, 1000);
+        EXPECT(wshub_io_fake_is_open(w.net, c)); /* not gone yet, in either case */
+        EXPECT(!logged(&w, ": no answer: on_join"));
+        world_stop(&w);
+    }
+}
+
 /* What a beginner would look for in vain is told without a level that he has not heard of. */
 TEST(what_could_be_an_oversight_is_told_by_default) { /* AUTH-2, AUTH-5, MSG-7 */
     wshub_identity bad = {.metadata = {"{", 1}}, nameless = {.user_id = {"\xFF", 1}};
