@@ -129,6 +129,32 @@ TEST(a_sharded_hub_asks_for_sharded_channels_alone) { /* BUS-7, BUS-4 */
     world_stop(&w);
 }
 
+static size_t ways_hand_over(void *ctx, const wshub_bus_handover *items, size_t count) {
+    size_t i;
+    for (i = 0; i < count; i++) ways_write((ways *)ctx, "!^", items[i].channel);
+    return count;
+}
+
+/* Handing over is another way to publish, and not one to a shard. */
+TEST(what_is_sharded_is_not_handed_over) { /* BUS-7 */
+    int sharded;
+    for (sharded = 0; sharded < 2; sharded++) {
+        world w;
+        ways b;
+        wshub_bus bus = ways_bus(&b, true);
+        wshub_msg m = msg("e", "1");
+        bus.hand_over = ways_hand_over;
+        world_start(&w, DESC(.bus = &bus, .bus_sharded = sharded == 1), FAKE(0));
+        ways_state(&w, &b, WSHUB_BUS_CONNECTED);
+        ways_state(&w, &b, WSHUB_BUS_UP);
+        b.len = 0;
+        EXPECT_INT(wshub_send(w.hub, NULL, &m), WSHUB_OK);
+        wshub_io_fake_run(w.net);
+        EXPECT_LOG(&b, sharded ? "!!ws:broadcast " : "!^ws:broadcast ");
+        world_stop(&w);
+    }
+}
+
 /* ---- a dialect of each kind beside each other ---- */
 
 static void mute_state(wshub *hub, wshub_bus_state state, void *user) {
