@@ -20,4 +20,4 @@ for t in $tests; do objects="$objects -object $dir/test_$t"; done
 "$prof" merge -o $dir/all.profdata $dir/*.profraw || exit 1
 # the first object is named without its flag
 "$cov" export ${objects# -object } -instr-profile=$dir/all.profdata build/open/wshub.c build/open/wshub_bus_redis.c build/open/wshub_bus_local.c >$dir/all.json 2>/dev/null
-node tests/coverage.mjs $dir/all.json wshub.h="${HEADER:-99.8}" wshub_bus_redis.h="${BUS:-80}" wshub_bus_local.h="${LOCAL:-100}"
+node tests/coverage.mjs $dir/all.json wshub.h="${HEADER:-99.9}" wshub_bus_redis.h="${BUS:-80}" wshub_bus_local.h="${LOCAL:-100}"
