@@ -516,7 +516,11 @@ TEST(a_slot_that_moves_under_load_loses_nothing_untold_and_nothing_comes_twice) 
     for (i = 0; i < 2; i++) {
         EXPECT_INT(p[i].downs, 0);
         EXPECT_INT(party_redis(&p[i]).moved, MOVES);
-        EXPECT_INT(p[i].ups, MOVES);
+
+        /* Once for the channel that was taken away; and again where the old node refuses later what
+         * was on its way to it, which is another loss. Never without one. */
+        EXPECT_OP(p[i].ups, >=, MOVES);
+        EXPECT_OP(p[i].ups, <=, MOVES + (int)party_redis(&p[i]).refused);
     }
     party_tells(p, 0, 1);
     party_tells(p, 1, 0);
