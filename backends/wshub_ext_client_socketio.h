@@ -9,7 +9,7 @@
  * [x] it comes back: after a backoff with chance, to the server's recovery if that has one; what
  *     was emitted meanwhile is kept to a limit, and what has run out of time is not sent any more
  * [x] the flow of the Ignis helper: authenticate, subscribe, join, leave
- * [ ] `retries` of Node's client: who wants an event to arrive asks, and says it again
+ * [x] `retries`: what is emitted is said again until it is answered, one after the other
  *
  * System   ISO C99.
  * Include  behind wshub.h; it includes wshub_dialect_socketio.h, whose packets it reads and writes,
@@ -59,8 +59,21 @@
  *
  * What asks for an answer is told once: an answer, `operation has timed out`, or
  * `socket has been disconnected` if the connection was lost while it was under way; what was still
- * kept then is sent later. An event may come twice only if it is said twice: nothing is
- * repeated. */
+ * kept then is sent later. Without retries nothing is repeated: an event comes twice only if it is
+ * said twice.
+ *
+ * ---- saying it until it is answered ----
+ * With wshub_sio_socket_desc.retries each event that is emitted or asked, but for volatile ones, is
+ * promised: it is sent when all that were promised before it are over, and sent again, the same
+ * bytes with the same id, each time ack_timeout_ms have passed or the connection was lost without
+ * an answer, until it is answered or 1 + retries tries are used up. While it is not connected no
+ * try is made or counted. So order is kept across losses, and an event arrives at least once: where
+ * an answer was lost, or too late, it arrives twice. Who must not count it twice writes a number of
+ * its own into the arguments, as the documentation of Socket.IO says; the server's handler has to
+ * acknowledge each event, with or without arguments. An answer to an earlier try counts, too.
+ * What is promised outlives wshub_sio_socket_disconnect(), until the next connection; it does not
+ * outlive wshub_sio_socket_shutdown(), the socket, or the process. Answers, and the events of the
+ * helper's flow, are not promised. */
 #ifndef WSHUB_EXT_CLIENT_SOCKETIO_H
 #define WSHUB_EXT_CLIENT_SOCKETIO_H
 #ifndef WSHUB_H
@@ -236,6 +249,10 @@ typedef struct wshub_sio_socket_desc {
     bool helper;      /* it speaks the helper's flow: see wshub_sio_socket_authenticate() */
     bool auto_auth;   /* the helper's: it authenticates after each connection, and then joins again
                          what it had joined */
+    uint32_t retries; /* 0: events are sent once; else how often one is sent again that is not
+                         answered. See "saying it until it is answered" */
+    uint32_t ack_timeout_ms; /* 10000, up to a day; with retries: how long each try waits for its
+                                answer. WSHUB_OFF: as long as it is connected */
 } wshub_sio_socket_desc;
 
 /* Makes a socket, which connects in the next turn unless no_connect.
@@ -278,12 +295,14 @@ WSHUB_API wshub_err wshub_sio_socket_connect(wshub_sio_socket *socket);
  * not connected. */
 WSHUB_API wshub_err wshub_sio_socket_disconnect(wshub_sio_socket *socket);
 
-/* Emits an event. While it cannot be sent it is kept, in order, and sent once.
+/* Emits an event. While it cannot be sent it is kept, in order, and sent once; or it is promised,
+ * with wshub_sio_socket_desc.retries.
  *   packet  event, arguments, attachments and flags (WSHUB_PACKET_VOLATILE: dropped instead of
  *           kept); its id and ask are not looked at; copied
  * Returns  OK; PARAM: no event, a reserved name, or bytes that are not there; JSON: an argument is
  *          none; STATE: a volatile one that cannot be sent now; LIMIT: over attachments_max, or
- *          over buffer_bytes; NOMEM; RANDOM. After an error nothing has changed.
+ *          over buffer_bytes with what is kept and promised, or asks_max are promised; NOMEM;
+ *          RANDOM. After an error nothing has changed.
  * Thread   the io's; allowed in callbacks. Cost: one copy, masked. */
 WSHUB_API wshub_err wshub_sio_socket_emit(wshub_sio_socket *socket, const wshub_packet *packet);
 /* Is told the answer to what has asked for one: once, unless its socket is destroyed.
@@ -292,7 +311,8 @@ typedef void (*wshub_sio_reply_fn)(wshub_sio_socket *socket, const wshub_sio_ans
                                    void *user);
 /* Emits an event and asks for an answer. What runs out of time while it is kept is not sent any
  * more.
- *   timeout_ms  1..86400000, from now on; WSHUB_OFF: as long as it is connected
+ *   timeout_ms  1..86400000, from now on; WSHUB_OFF: as long as it is connected. Where it is
+ *               promised: of each try, in place of ack_timeout_ms, and fn is told when it is over
  *   fn          required; user: its last argument
  * Returns  as wshub_sio_socket_emit(); LIMIT also: asks_max wait. */
 WSHUB_API wshub_err wshub_sio_socket_ask(wshub_sio_socket *socket, const wshub_packet *packet,
@@ -305,7 +325,7 @@ WSHUB_API wshub_err wshub_sio_socket_answer(wshub_sio_socket *socket, wshub_sio_
                                             const wshub_packet *packet);
 
 /* Tell how far it is, its id while it is connected (empty: it is not; a view until it changes), how
- * many packets are kept, and its name, with the slash. */
+ * many packets are kept, or promised and not over, and its name, with the slash. */
 WSHUB_API wshub_sio_socket_state wshub_sio_socket_state_of(const wshub_sio_socket *socket);
 WSHUB_API wshub_str wshub_sio_socket_id(const wshub_sio_socket *socket);
 WSHUB_API size_t wshub_sio_socket_buffered(const wshub_sio_socket *socket);
@@ -409,9 +429,11 @@ typedef struct wshub_sio_client__ask {
     wshub_sio_socket *socket;
     wshub_ws_timer timer;
     uint64_t id;
-    wshub_sio_reply_fn fn;
+    wshub_sio_reply_fn fn; /* NULL: of an event that is promised, and of which nobody is told */
     void *user;
-    bool sent, lost; /* lost: that is still to be told */
+    wshub_sio_client__kept *packet; /* of what is promised, for the next try; NULL: it is not */
+    uint32_t timeout_ms, tries;     /* of what is promised */
+    bool sent, lost;                /* sent: and not answered; lost: that is still to be told */
 } wshub_sio_client__ask;
 
 /* What the server waits for. */
@@ -463,8 +485,8 @@ struct wshub_sio_socket {
     wshub_sio_client__handler *handlers;
     wshub_sio_client__room *rooms;
     uint64_t next_ask, last_due;
-    size_t rooms_bytes;
-    uint32_t asks_count, dues_count;
+    size_t rooms_bytes, promised_bytes;
+    uint32_t asks_count, dues_count, promised_count;
     uint8_t state, auth, id_len;
     bool asked;   /* a CONNECT is unanswered in this connection */
     bool left;    /* disconnected() is owed for having left */
@@ -658,6 +680,11 @@ static void wshub_sio_socket__ask_drop(wshub_sio_socket *socket, wshub_sio_clien
     *at = ask->next;
     if (socket->asks_last == ask) socket->asks_last = before;
     socket->asks_count--;
+    if (ask->packet) {
+        socket->promised_bytes -= wshub_sio_client__kept_bytes(ask->packet);
+        socket->promised_count--;
+        wshub_sio_client__kept_free(socket->client, ask->packet);
+    }
     wshub_ws_timer_remove(socket->client->pool, &ask->timer);
     (void)wshub_ws_alloc(socket->client->pool, ask, sizeof *ask, 0);
 }
@@ -792,6 +819,18 @@ static void wshub_sio_client__send_bytes(wshub_sio_client *client, const void *b
         wshub_sio_client__cut(client);
 }
 
+/* Sends a packet that is kept, with its attachments. */
+static wshub_err wshub_sio_client__say_kept(wshub_sio_client *client,
+                                            const wshub_sio_client__kept *kept) {
+    const wshub_sio_client__kept *part;
+    wshub_err err = wshub_sio_client__say(client, (const char *)(kept + 1), kept->len);
+
+    if (err) return err;
+    for (part = kept->part; part; part = part->part)
+        wshub_sio_client__send_bytes(client, part + 1, part->len);
+    return WSHUB_OK;
+}
+
 /* An event that asks has left. */
 static void wshub_sio_socket__sent(wshub_sio_socket *socket, uint64_t ask) {
     wshub_sio_client__ask *at = socket->asks;
@@ -801,44 +840,107 @@ static void wshub_sio_socket__sent(wshub_sio_socket *socket, uint64_t ask) {
 }
 
 /* Sends what is kept, in order, as far as there is room; who calls it sees to the rest. */
-static void wshub_sio_socket__flush(wshub_sio_socket *socket) {
+static void wshub_sio_socket__flush_kept(wshub_sio_socket *socket) {
     wshub_sio_client *client = socket->client;
 
     while (socket->kept.first && socket->state == WSHUB_SIO_SOCKET_CONNECTED) {
-        wshub_sio_client__kept *kept = socket->kept.first, *part;
-        if (!wshub_sio_client__has_room(client, wshub_sio_client__kept_bytes(kept))) {
-            return;
-        }
-        if (wshub_sio_client__say(client, (const char *)(kept + 1), kept->len)) return;
-        for (part = kept->part; part; part = part->part)
-            wshub_sio_client__send_bytes(client, part + 1, part->len);
+        wshub_sio_client__kept *kept = socket->kept.first;
+        if (!wshub_sio_client__has_room(client, wshub_sio_client__kept_bytes(kept))) return;
+        if (wshub_sio_client__say_kept(client, kept)) return;
         wshub_sio_socket__sent(socket, kept->ask);
         wshub_sio_client__kept_free(client, wshub_sio_client__queue_take(&socket->kept, NULL));
     }
 }
 
-/* Keeps a packet behind the others. */
-static wshub_err wshub_sio_socket__keep(wshub_sio_socket *socket, wshub_str text,
-                                        const wshub_packet *packet, uint64_t ask) {
+/* Of what is promised, the one whose turn it is; NULL: none. */
+static wshub_sio_client__ask *wshub_sio_socket__turn(const wshub_sio_socket *socket) {
+    wshub_sio_client__ask *ask = socket->asks;
+
+    if (!socket->promised_count) return NULL;
+    while (ask && (!ask->packet || ask->lost)) ask = ask->next;
+    return ask;
+}
+
+/* Is there something that it could send? */
+static bool wshub_sio_socket__owes(const wshub_sio_socket *socket) {
+    const wshub_sio_client__ask *turn = wshub_sio_socket__turn(socket);
+    return socket->state == WSHUB_SIO_SOCKET_CONNECTED &&
+           (socket->kept.first || (turn && !turn->sent));
+}
+
+/* Makes a try of what is promised, behind what is kept and unless one is under way. */
+static void wshub_sio_socket__try(wshub_sio_socket *socket) {
+    wshub_sio_client__ask *turn = wshub_sio_socket__turn(socket);
+    wshub_sio_client *client = socket->client;
+
+    if (!turn || turn->sent || socket->kept.first || socket->state != WSHUB_SIO_SOCKET_CONNECTED)
+        return;
+    WSHUB_ASSERT(turn->tries <= socket->desc->retries);
+    if (!wshub_sio_client__has_room(client, wshub_sio_client__kept_bytes(turn->packet))) return;
+    if (wshub_sio_client__say_kept(client, turn->packet)) return;
+    turn->sent = true;
+    turn->tries++;
+    if (turn->timeout_ms != WSHUB_OFF)
+        wshub_ws_timer_start(client->pool, &turn->timer,
+                             wshub_ws_now_ms(client->pool) + turn->timeout_ms);
+}
+
+/* Sends what is kept, and what is promised if its turn has come. */
+static void wshub_sio_socket__flush(wshub_sio_socket *socket) {
+    wshub_sio_socket__flush_kept(socket);
+    wshub_sio_socket__try(socket);
+}
+
+/* May so much be kept, beside what is kept and promised already? */
+static bool wshub_sio_socket__fits(const wshub_sio_socket *socket, wshub_str text,
+                                   const wshub_packet *packet) {
     size_t most = wshub_sio_client__or(socket->client->desc->buffer_bytes, 1048576);
-    wshub_sio_client__kept *kept;
     size_t bytes = text.len + WSHUB_SIO_CLIENT__HEADS, i;
 
     for (i = 0; i < packet->attachments_count; i++)
         bytes += packet->attachments[i].len + WSHUB_SIO_CLIENT__HEADS;
-    if (bytes > most || socket->kept.bytes > most - bytes) return WSHUB_ERR_LIMIT;
+    return bytes <= most && socket->kept.bytes + socket->promised_bytes <= most - bytes;
+}
+
+/* Keeps a packet behind the others. */
+static wshub_err wshub_sio_socket__keep(wshub_sio_socket *socket, wshub_str text,
+                                        const wshub_packet *packet,
+                                        const wshub_sio_client__ask *ask) {
+    wshub_sio_client__kept *kept;
+
+    if (!wshub_sio_socket__fits(socket, text, packet)) return WSHUB_ERR_LIMIT;
     kept = wshub_sio_client__kept_of(socket->client, text, packet->attachments,
                                      packet->attachments_count);
     if (!kept) return WSHUB_ERR_NOMEM;
-    kept->ask = ask;
+    kept->ask = ask ? ask->id + 1 : 0;
     wshub_sio_client__queue_add(&socket->kept, kept);
     if (socket->state == WSHUB_SIO_SOCKET_CONNECTED) wshub_sio_client__soon(socket->client);
     return WSHUB_OK;
 }
 
+/* Promises a packet, behind what is promised already. */
+static wshub_err wshub_sio_socket__promise(wshub_sio_socket *socket, wshub_str text,
+                                           const wshub_packet *packet, wshub_sio_client__ask *ask) {
+    WSHUB_ASSERT(!ask->packet && ask == socket->asks_last);
+    if (!wshub_sio_socket__fits(socket, text, packet)) return WSHUB_ERR_LIMIT;
+    ask->packet = wshub_sio_client__kept_of(socket->client, text, packet->attachments,
+                                            packet->attachments_count);
+    if (!ask->packet) return WSHUB_ERR_NOMEM;
+    socket->promised_bytes += wshub_sio_client__kept_bytes(ask->packet);
+    socket->promised_count++;
+    wshub_sio_socket__flush(socket);
+    if (wshub_sio_socket__owes(socket)) wshub_sio_client__soon(socket->client);
+    return WSHUB_OK;
+}
+
+/* Is an event said until it is answered? */
+static bool wshub_sio_socket__promises(const wshub_sio_socket *socket, const wshub_packet *packet) {
+    return socket->desc->retries && !(packet->flags & WSHUB_PACKET_VOLATILE);
+}
+
 /* Sends a packet now, or keeps it. */
 static wshub_err wshub_sio_socket__push(wshub_sio_socket *socket, wshub_str text,
-                                        const wshub_packet *packet, uint64_t ask) {
+                                        const wshub_packet *packet, wshub_sio_client__ask *ask) {
     wshub_sio_client *client = socket->client;
     size_t bytes = text.len, i;
     wshub_err err;
@@ -853,7 +955,7 @@ static wshub_err wshub_sio_socket__push(wshub_sio_socket *socket, wshub_str text
             for (i = 0; i < packet->attachments_count; i++)
                 wshub_sio_client__send_bytes(client, packet->attachments[i].ptr,
                                              packet->attachments[i].len);
-            wshub_sio_socket__sent(socket, ask);
+            if (ask) ask->sent = true;
             return WSHUB_OK;
         }
         if (err != WSHUB_ERR_STATE && err != WSHUB_ERR_STALE && err != WSHUB_ERR_DROPPED)
@@ -863,11 +965,11 @@ static wshub_err wshub_sio_socket__push(wshub_sio_socket *socket, wshub_str text
     return wshub_sio_socket__keep(socket, text, packet, ask);
 }
 
-/* Writes an event or an answer and pushes it.
+/* Writes an event or an answer, and pushes or promises it.
  *   id   the packet's id
- *   ask  as wshub_sio_client__kept.ask */
+ *   ask  who waits for its answer; NULL: nobody */
 static wshub_err wshub_sio_socket__write(wshub_sio_socket *socket, char type, wshub_str id,
-                                         const wshub_packet *packet, uint64_t ask) {
+                                         const wshub_packet *packet, wshub_sio_client__ask *ask) {
     wshub_sio_client *client = socket->client;
     char small[WSHUB_SIO_CLIENT__SHORT], *big = NULL;
     wshub_sio_packet head;
@@ -889,21 +991,18 @@ static wshub_err wshub_sio_socket__write(wshub_sio_socket *socket, char type, ws
         (void)wshub_sio_packet_write(&head, packet, big, text.len);
         text.ptr = big;
     }
-    err = wshub_sio_socket__push(socket, text, packet, ask);
+    if (ask && wshub_sio_socket__promises(socket, packet))
+        err = wshub_sio_socket__promise(socket, text, packet, ask);
+    else
+        err = wshub_sio_socket__push(socket, text, packet, ask);
     if (big) (void)wshub_ws_alloc(client->pool, big, text.len, 0);
     return err;
 }
 
-WSHUB_API wshub_err wshub_sio_socket_emit(wshub_sio_socket *socket, const wshub_packet *packet) {
-    wshub_str none = {NULL, 0};
-
-    if (!packet) return WSHUB_ERR_PARAM;
-    return wshub_sio_socket__write(socket, '2', none, packet, 0);
-}
-
-/* Emits an event with one argument, or none. */
+/* Emits an event with one argument, or none, which is not promised. */
 static wshub_err wshub_sio_socket__emit_json(wshub_sio_socket *socket, const char *event,
                                              wshub_str json) {
+    wshub_str none = {NULL, 0};
     wshub_packet packet;
 
     memset(&packet, 0, sizeof packet);
@@ -911,7 +1010,7 @@ static wshub_err wshub_sio_socket__emit_json(wshub_sio_socket *socket, const cha
     packet.args = &json;
     packet.args_count = json.ptr ? 1 : 0;
     packet.args_are_json = true;
-    return wshub_sio_socket_emit(socket, &packet);
+    return wshub_sio_socket__write(socket, '2', none, &packet, NULL);
 }
 
 /* ---- answers ---- */
@@ -923,7 +1022,9 @@ static void wshub_sio_socket__answered(wshub_sio_socket *socket, wshub_sio_clien
     void *user = ask->user;
 
     wshub_sio_socket__ask_drop(socket, ask);
-    if (wshub_sio_socket__hears(socket)) fn(socket, answers, user);
+    wshub_sio_socket__try(socket); /* the next one's turn may have come */
+    if (wshub_sio_socket__owes(socket)) wshub_sio_client__soon(socket->client);
+    if (fn && wshub_sio_socket__hears(socket)) fn(socket, answers, user);
 }
 
 static void wshub_sio_socket__unanswered(wshub_sio_socket *socket, wshub_sio_client__ask *ask,
@@ -935,7 +1036,16 @@ static void wshub_sio_socket__unanswered(wshub_sio_socket *socket, wshub_sio_cli
     wshub_sio_socket__answered(socket, ask, &answers);
 }
 
-/* No answer has come in time: what was not sent yet is not sent any more. */
+/* A try of what is promised has come to nothing. Returns whether there may be another one. */
+static bool wshub_sio_socket__try_failed(wshub_sio_socket *socket, wshub_sio_client__ask *ask) {
+    if (!ask->packet || ask->tries > socket->desc->retries) return false;
+    ask->sent = false;
+    wshub_ws_timer_stop(socket->client->pool, &ask->timer);
+    return true;
+}
+
+/* No answer has come in time: what was not sent yet is not sent any more, and what is promised is
+ * said again. */
 static void wshub_sio_socket__ask_late(void *ctx) {
     wshub_sio_client__ask *ask = (wshub_sio_client__ask *)ctx;
     wshub_sio_socket *socket = ask->socket;
@@ -943,6 +1053,12 @@ static void wshub_sio_socket__ask_late(void *ctx) {
     wshub_sio_client__kept *kept = socket->kept.first, *before = NULL;
 
     wshub_sio_client__enter(client);
+    if (wshub_sio_socket__try_failed(socket, ask)) {
+        wshub_sio_socket__flush(socket);
+        if (wshub_sio_socket__owes(socket)) wshub_sio_client__soon(client);
+        wshub_sio_client__leave(client);
+        return;
+    }
     for (; kept && !ask->sent; before = kept, kept = kept->next) {
         if (kept->ask != ask->id + 1) continue;
         wshub_sio_client__kept_free(client, wshub_sio_client__queue_take(&socket->kept, before));
@@ -952,11 +1068,12 @@ static void wshub_sio_socket__ask_late(void *ctx) {
     wshub_sio_client__leave(client);
 }
 
-/* Marks who waits for what was under way: their connection is gone. */
+/* Marks who waits for what was under way, and not for another try: their connection is gone. */
 static void wshub_sio_socket__asks_lose(wshub_sio_socket *socket) {
     wshub_sio_client__ask *ask;
 
     for (ask = socket->asks; ask; ask = ask->next) {
+        if (ask->sent && !ask->lost && wshub_sio_socket__try_failed(socket, ask)) continue;
         ask->lost = ask->lost || ask->sent;
         if (ask->lost) wshub_ws_timer_stop(socket->client->pool, &ask->timer);
     }
@@ -977,19 +1094,15 @@ static void wshub_sio_socket__asks_tell(wshub_sio_socket *socket) {
     }
 }
 
-WSHUB_API wshub_err wshub_sio_socket_ask(wshub_sio_socket *socket, const wshub_packet *packet,
-                                         uint32_t timeout_ms, wshub_sio_reply_fn fn, void *user) {
-    wshub_sio_client *client = socket->client;
-    wshub_sio_client__ask *ask;
-    char digits[24];
-    wshub_err err;
+/* Somebody who waits, behind the others, with the next id; NULL: out of memory. */
+static wshub_sio_client__ask *wshub_sio_socket__ask_new(wshub_sio_socket *socket,
+                                                        uint32_t timeout_ms, wshub_sio_reply_fn fn,
+                                                        void *user) {
+    wshub_ws_pool *pool = socket->client->pool;
+    wshub_sio_client__ask *ask =
+        (wshub_sio_client__ask *)wshub_ws_alloc(pool, NULL, 0, sizeof *ask);
 
-    if (!packet || !fn || !timeout_ms || (timeout_ms > 86400000 && timeout_ms != WSHUB_OFF))
-        return WSHUB_ERR_PARAM;
-    if (socket->asks_count >= wshub_sio_client__or(client->desc->asks_max, 65536))
-        return WSHUB_ERR_LIMIT;
-    ask = (wshub_sio_client__ask *)wshub_ws_alloc(client->pool, NULL, 0, sizeof *ask);
-    if (!ask) return WSHUB_ERR_NOMEM;
+    if (!ask) return NULL;
     memset(ask, 0, sizeof *ask);
     ask->socket = socket;
     ask->timer.fire = wshub_sio_socket__ask_late;
@@ -997,24 +1110,60 @@ WSHUB_API wshub_err wshub_sio_socket_ask(wshub_sio_socket *socket, const wshub_p
     ask->id = socket->next_ask;
     ask->fn = fn;
     ask->user = user;
+    ask->timeout_ms = timeout_ms;
+    if (wshub_ws_timer_add(pool, &ask->timer)) {
+        (void)wshub_ws_alloc(pool, ask, sizeof *ask, 0);
+        return NULL;
+    }
     if (socket->asks_last)
         socket->asks_last->next = ask;
     else
         socket->asks = ask;
     socket->asks_last = ask;
     socket->asks_count++;
+    return ask;
+}
 
+/* Sends, keeps or promises an event whose answer is waited for. */
+static wshub_err wshub_sio_socket__ask_write(wshub_sio_socket *socket, const wshub_packet *packet,
+                                             uint32_t timeout_ms, wshub_sio_reply_fn fn,
+                                             void *user) {
+    wshub_sio_client *client = socket->client;
+    wshub_sio_client__ask *ask;
+    char digits[24];
+    wshub_err err;
+
+    if (socket->asks_count >= wshub_sio_client__or(client->desc->asks_max, 65536))
+        return WSHUB_ERR_LIMIT;
+    ask = wshub_sio_socket__ask_new(socket, timeout_ms, fn, user);
+    if (!ask) return WSHUB_ERR_NOMEM;
     (void)snprintf(digits, sizeof digits, "%lu", (unsigned long)ask->id);
-    err = wshub_ws_timer_add(client->pool, &ask->timer);
-    if (!err) err = wshub_sio_socket__write(socket, '2', wshub_str_z(digits), packet, ask->id + 1);
+    err = wshub_sio_socket__write(socket, '2', wshub_str_z(digits), packet, ask);
     if (err) {
         wshub_sio_socket__ask_drop(socket, ask);
         return err;
     }
     socket->next_ask++;
-    if (timeout_ms != WSHUB_OFF)
+    if (!ask->packet && timeout_ms != WSHUB_OFF)
         wshub_ws_timer_start(client->pool, &ask->timer, wshub_ws_now_ms(client->pool) + timeout_ms);
     return WSHUB_OK;
+}
+
+WSHUB_API wshub_err wshub_sio_socket_emit(wshub_sio_socket *socket, const wshub_packet *packet) {
+    uint32_t wait = wshub_sio_client__or(socket->desc->ack_timeout_ms, 10000);
+    wshub_str none = {NULL, 0};
+
+    if (!packet) return WSHUB_ERR_PARAM;
+    if (wshub_sio_socket__promises(socket, packet))
+        return wshub_sio_socket__ask_write(socket, packet, wait, NULL, NULL);
+    return wshub_sio_socket__write(socket, '2', none, packet, NULL);
+}
+
+WSHUB_API wshub_err wshub_sio_socket_ask(wshub_sio_socket *socket, const wshub_packet *packet,
+                                         uint32_t timeout_ms, wshub_sio_reply_fn fn, void *user) {
+    if (!packet || !fn || !timeout_ms || (timeout_ms > 86400000 && timeout_ms != WSHUB_OFF))
+        return WSHUB_ERR_PARAM;
+    return wshub_sio_socket__ask_write(socket, packet, timeout_ms, fn, user);
 }
 
 WSHUB_API wshub_err wshub_sio_socket_answer(wshub_sio_socket *socket, wshub_sio_ack ack,
@@ -1028,7 +1177,7 @@ WSHUB_API wshub_err wshub_sio_socket_answer(wshub_sio_socket *socket, wshub_sio_
     if (!due) return WSHUB_ERR_STALE;
     id.ptr = due->id;
     id.len = due->len;
-    err = wshub_sio_socket__write(socket, '3', id, packet, 0);
+    err = wshub_sio_socket__write(socket, '3', id, packet, NULL);
     if (!err) wshub_sio_socket__due_drop(socket, before);
     return err;
 }
@@ -1377,7 +1526,7 @@ static void wshub_sio_socket__quit(wshub_sio_socket *socket) {
 
     if (socket->state == WSHUB_SIO_SOCKET_IDLE) return;
     if (socket->state == WSHUB_SIO_SOCKET_CONNECTED) {
-        wshub_sio_socket__flush(socket);
+        wshub_sio_socket__flush_kept(socket);
         wshub_sio_client__bye(client, wshub_sio_client__text_str(&socket->name));
         socket->left = true;
         wshub_sio_client__soon(client);
@@ -1747,7 +1896,7 @@ static void wshub_sio_socket__ack(wshub_sio_socket *socket, const wshub_sio_pack
 
     if (!packet->id.ptr || !wshub_json_uint(packet->id, &id)) return;
     while (ask && ask->id != id) ask = ask->next;
-    if (!ask || !ask->sent) return;
+    if (!ask || !(ask->sent || ask->tries)) return;
     list = wshub_sio_client__list(client, packet->json, small, &count);
     if (!list) {
         wshub_sio_client__cut(client);
@@ -1845,7 +1994,7 @@ static void wshub_sio_socket__accepted(wshub_sio_socket *socket, const wshub_sio
     socket->id_len = (uint8_t)strlen(socket->id);
     recovered = wshub_sio_socket__pid_note(socket, wshub_json_find(packet->json, "pid"));
     wshub_sio_socket__flush(socket);
-    if (socket->kept.first) wshub_sio_client__soon(client);
+    if (wshub_sio_socket__owes(socket)) wshub_sio_client__soon(client);
     if (events->connected && wshub_sio_socket__hears(socket))
         events->connected(socket, wshub_sio_socket_id(socket), recovered, socket->user);
     if (socket->desc->auto_auth && wshub_sio_socket__hears(socket))
@@ -2011,7 +2160,7 @@ static bool wshub_sio_client__flush_all(wshub_sio_client *client) {
 
     for (socket = client->sockets; socket; socket = socket->next) {
         wshub_sio_socket__flush(socket);
-        more = more || (socket->kept.first && socket->state == WSHUB_SIO_SOCKET_CONNECTED);
+        more = more || wshub_sio_socket__owes(socket);
     }
     return more;
 }
@@ -2130,7 +2279,7 @@ WSHUB_API wshub_str wshub_sio_socket_id(const wshub_sio_socket *socket) {
     return id;
 }
 WSHUB_API size_t wshub_sio_socket_buffered(const wshub_sio_socket *socket) {
-    return socket->kept.count;
+    return socket->kept.count + socket->promised_count;
 }
 WSHUB_API wshub_str wshub_sio_socket_name(const wshub_sio_socket *socket) {
     return wshub_sio_client__text_str(&socket->name);
@@ -2212,6 +2361,8 @@ WSHUB_API const char *wshub_sio_socket_desc_problem_versioned(const wshub_sio_so
         return "name: UTF-8 without commas, up to 256 bytes with its slash";
     if (desc->auth && wshub_json_type(wshub_str_z(desc->auth)) != WSHUB_JSON_OBJECT)
         return "auth: no JSON object";
+    if (desc->ack_timeout_ms > 86400000 && desc->ack_timeout_ms != WSHUB_OFF)
+        return "ack_timeout_ms: up to a day, or WSHUB_OFF";
     return NULL;
 }
 

@@ -456,6 +456,7 @@ static bool flag(const char *name) {
     return false;
 }
 static const char *list = "/", *auth;
+static uint32_t retries, ack_timeout_ms;
 static bool transports(const char *value) {
     static const char *const lists[] = {"websocket", "polling", "polling,websocket"};
     size_t i = 0;
@@ -478,6 +479,8 @@ static int option(const char *name, char *value) {
     if (strcmp(name, "--connect-timeout") == 0) to = &desc.ws.connect_timeout_ms;
     if (strcmp(name, "--reconnect-delay") == 0) to = &desc.reconnect_delay_ms;
     if (strcmp(name, "--reconnect-max") == 0) to = &desc.reconnect_delay_max_ms;
+    if (strcmp(name, "--retries") == 0) to = &retries;
+    if (strcmp(name, "--ack-timeout") == 0) to = &ack_timeout_ms;
     if (!to) return -1;
     if (*value < '0' || *value > '9' || strlen(value) > 8) return 0;
     n = strtoul(value, &end, 10);
@@ -515,6 +518,8 @@ static bool make_spaces(void) {
         of->desc.no_connect = no_connect;
         of->desc.helper = helper;
         of->desc.auto_auth = helper && auto_auth;
+        of->desc.retries = retries;
+        of->desc.ack_timeout_ms = ack_timeout_ms;
         if (wshub_sio_socket_create(client, &of->desc, of, &of->socket)) return false;
         spaces_count++;
     }

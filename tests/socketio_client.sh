@@ -34,6 +34,9 @@ check "namespaces share a connection, one refuses" "$(cat $said)" '\{"on":"conne
 check "an unknown namespace" "$(cat $said)" '^\{"on":"connect_error","message":"Invalid namespace"\};status 0$'
 : >$said; await connect_error | url=http://127.0.0.1:1 talk --no-reconnect
 check "nobody is there" "$(cat $said)" '^\{"on":"connect_error","message":"[^"]*"\};status 0$'
+# Said until it is answered, in order, also over losses; by the documents of Socket.IO at least once.
+: >$said; { for n in 0 1 2; do echo '{"do":"emit","event":"flaky","args":['$n'],"ack":'$n',"timeout":200}'; done; await '"on":"ack","id":2'; echo '{"do":"emit","event":"tries","ack":9}'; await '"id":9'; } | talk --retries 100000 --reconnect-delay 10 --reconnect-max 10
+check "what is promised is said until it is answered" "$(grep '"on":"ack"' $said)" '^\{"on":"ack","id":0,"args":\[0\]\};\{"on":"ack","id":1,"args":\[1\]\};\{"on":"ack","id":2,"args":\[2\]\};\{"on":"ack","id":9,"args":\[\[0,0,0(,0)*,1,1,1(,1)*,2,2,2(,2)*\]\]\}$'
 check "no such transports" "$(./$dir/fixture-sio-client --sio --url $url --transports smoke 2>&1; echo "status $?")" 'bad value for --transports;status 2$'
 stop
 

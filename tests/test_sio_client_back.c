@@ -277,6 +277,217 @@ TEST(what_the_stream_does_not_take_waits_in_order) {
     stop();
 }
 
+/* ---- saying it until it is answered (PITFALLS d14) ---- */
+
+static void start_promising(uint32_t retries, uint32_t ack_timeout_ms) {
+    start();
+    space.retries = retries;
+    space.ack_timeout_ms = ack_timeout_ms;
+    begin();
+}
+/* And connected. */
+static void connect_promising(uint32_t retries, uint32_t ack_timeout_ms) {
+    start_promising(retries, ack_timeout_ms);
+    serve(OPEN_PACKET);
+    play("> 40\n< 40{\"sid\":\"A\"}\n.");
+    EXPECT_STR(site_told(&s), "connected A\n");
+}
+/* Time passes, in which the server pings as it has announced. */
+static void pass(uint32_t ms) {
+    for (; ms > 100; ms -= 100) {
+        wshub_io_fake_advance(s.fake, 100);
+        play("< 2\n> 3");
+    }
+    wshub_io_fake_advance(s.fake, ms);
+}
+
+TEST(what_is_promised_is_said_one_after_the_other_until_it_is_answered) {
+    connect_promising(2, 250);
+    EXPECT_INT(emit("a", "1"), WSHUB_OK);
+    EXPECT_INT(ask("b", "2", 150), WSHUB_OK);
+    EXPECT_INT(emit("c", NULL), WSHUB_OK);
+    EXPECT_INT(wshub_sio_socket_buffered(sock), 3);
+    play("> 420[\"a\",1]\n.");
+    pass(250); /* the answer is late: the same bytes again, so that the server may know them */
+    play("> 420[\"a\",1]\n.\n< 430[]\n> 421[\"b\",2]\n.");
+    play("< 430[]\n.\n< 432[]\n."); /* twice, or to what was not said yet: passed over */
+    EXPECT_INT(wshub_sio_socket_buffered(sock), 2);
+    pass(150);
+    play("> 421[\"b\",2]\n.");
+    EXPECT_STR(site_told(&s), "");
+    play("< 431[7]\n> 422[\"c\"]\n< 432[]\n.");
+    EXPECT_STR(site_told(&s), "answer  7\n");
+    EXPECT_INT(wshub_sio_socket_buffered(sock), 0);
+    pass(2000);
+    play(".");
+    stop();
+}
+
+TEST(tries_are_used_up_and_the_next_one_follows) {
+    connect_promising(1, 100);
+    EXPECT_INT(ask("q", "1", 100), WSHUB_OK);
+    EXPECT_INT(emit("silent", NULL), WSHUB_OK);
+    EXPECT_INT(emit("last", NULL), WSHUB_OK);
+    play("> 420[\"q\",1]\n.");
+    pass(100);
+    play("> 420[\"q\",1]\n.");
+    EXPECT_STR(site_told(&s), "");
+    pass(100); /* two tries in all */
+    EXPECT_STR(site_told(&s), "answer operation has timed out\n");
+    play("> 421[\"silent\"]");
+    pass(100);
+    play("> 421[\"silent\"]\n.");
+    pass(100);
+    play("> 422[\"last\"]\n< 432[]\n.");
+    EXPECT_STR(site_told(&s), "");
+    stop();
+}
+
+TEST(a_loss_is_a_failed_try_and_order_is_kept_over_it) {
+    start_promising(1, 0);
+    EXPECT_INT(emit("a", NULL), WSHUB_OK); /* before there is a connection */
+    EXPECT_INT(ask("b", NULL, WSHUB_OFF), WSHUB_OK);
+    EXPECT_INT(emit_as(sock, "v", NULL, WSHUB_PACKET_VOLATILE), WSHUB_ERR_STATE);
+    wshub_io_fake_run(s.fake);
+    wshub_io_fake_answer(s.fake, site_dialled(&s, NULL), false); /* no try */
+    (void)site_told(&s);
+    wshub_io_fake_advance(s.fake, last_delay);
+    acts = "connected emit"; /* it comes behind what was promised */
+    serve(OPEN_PACKET);
+    play("> 40\n.\n< 40{\"sid\":\"A\"}\n> 420[\"a\"]\n.");
+    (void)site_told(&s);
+    lose();
+    EXPECT_STR(site_told(&s), "disconnected transport close again\nreconnecting 1\n");
+    serve(OPEN_PACKET);
+    play("> 40\n< 40{\"sid\":\"B\"}\n> 420[\"a\"]\n.\n< 430[]\n> 421[\"b\"]\n.");
+    EXPECT_INT(emit_as(sock, "v", "1", WSHUB_PACKET_VOLATILE), WSHUB_OK); /* it does not queue up */
+    play("> 42[\"v\",1]\n.");
+    (void)site_told(&s);
+    lose();
+    serve(OPEN_PACKET);
+    play("> 40\n< 40{\"sid\":\"C\"}\n> 421[\"b\"]\n.");
+    (void)site_told(&s);
+    wshub_io_fake_end(s.fake, line); /* that was the last try */
+    EXPECT_STR(site_told(&s), "answer socket has been disconnected\n"
+                              "disconnected transport close again\nreconnecting 1\n");
+    wshub_io_fake_advance(s.fake, last_delay);
+    serve(OPEN_PACKET);
+    play("> 40\n< 40{\"sid\":\"D\"}\n> 422[\"late\",0]\n.\n< 432[]\n.");
+    stop();
+}
+
+TEST(what_is_promised_outlives_leaving_but_not_a_shutdown) {
+    connect_promising(3, WSHUB_OFF);
+    EXPECT_INT(ask("a", NULL, 1000), WSHUB_OK);
+    EXPECT_INT(emit("b", NULL), WSHUB_OK);
+    play("> 420[\"a\"]");
+    EXPECT_INT(wshub_sio_socket_disconnect(sock), WSHUB_OK);
+    play("> 41\n>|");
+    EXPECT_INT(emit("c", NULL), WSHUB_OK);
+    wshub_io_fake_advance(s.fake, 20000); /* no try, and no clock */
+    EXPECT_STR(site_told(&s), "disconnected io client disconnect\nclosed\n");
+    EXPECT_INT(wshub_sio_socket_buffered(sock), 3);
+    EXPECT_INT(wshub_sio_socket_connect(sock), WSHUB_OK);
+    serve(OPEN_PACKET);
+    play("> 40\n< 40{\"sid\":\"B\"}\n> 420[\"a\"]\n.");
+    acts = "answer shutdown"; /* before the next one's answer */
+    play("< 430[]\n> 421[\"b\"]\n> 41\n>|");
+    EXPECT_STR(site_told(&s), "connected B\nanswer\n");
+    EXPECT_INT(wshub_sio_socket_buffered(sock), 0);
+    stop();
+}
+
+TEST(what_is_promised_has_limits_and_ends_with_its_socket) {
+    static const char *const ends[] = {"answer destroy", "answer end", "answer disconnect"};
+    size_t i;
+    start();
+    space.retries = 1;
+    desc.buffer_bytes = 64; /* of each 15, and 16 around it */
+    desc.asks_max = 2;
+    begin();
+    EXPECT_INT(emit("abcdef", "1"), WSHUB_OK);
+    EXPECT_INT(emit("abcdef", "2"), WSHUB_OK);
+    EXPECT_INT(emit("abcdef", "3"), WSHUB_ERR_LIMIT);
+    EXPECT_INT(ask("abcdef", "3", 100), WSHUB_ERR_LIMIT);
+    EXPECT_INT(emit("connect", "3"), WSHUB_ERR_LIMIT); /* asks_max */
+    EXPECT_INT(wshub_sio_socket_buffered(sock), 2);
+    stop();
+    start();
+    space.retries = 1;
+    desc.buffer_bytes = 40;
+    begin();
+    EXPECT_INT(emit("abcdef", "1"), WSHUB_OK);
+    EXPECT_INT(emit("abcdef", "2"), WSHUB_ERR_LIMIT); /* buffer_bytes */
+    EXPECT_INT(emit("connect", NULL), WSHUB_ERR_PARAM);
+    EXPECT_INT(emit("e", "{"), WSHUB_ERR_JSON);
+    stop();
+    space.ack_timeout_ms = 86400001;
+    EXPECT(wshub_sio_socket_desc_problem(&space) != NULL);
+    for (i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        connect_promising(1, 100);
+        EXPECT_INT(ask("a", NULL, 100), WSHUB_OK);
+        EXPECT_INT(ask("b", NULL, 100), WSHUB_OK);
+        play("> 420[\"a\"]");
+        acts = ends[i];
+        play("< 430[]");
+        EXPECT(strncmp(s.told, "answer\n", 7) == 0 && !strstr(s.told + 7, "answer"));
+        wshub_io_fake_advance(s.fake, 1000);
+        stop();
+    }
+}
+
+TEST(what_is_promised_waits_where_the_stream_takes_nothing) {
+    static char big[400];
+    wshub_io_fake_frame f;
+    wshub_packet packet;
+    wshub_span span;
+    int i;
+    connect_promising(5, 100);
+    desc.ws.unsent_bytes_max = 300;
+    wshub_io_fake_window(s.fake, line, 0);
+    memset(&packet, 0, sizeof packet);
+    packet.event = wshub_str_z("b");
+    packet.attachments = &span;
+    packet.attachments_count = 1;
+    span.ptr = (const uint8_t *)big;
+    span.len = sizeof big;
+    for (i = 0; i < 2; i++) EXPECT_INT(wshub_sio_socket_emit(sock, &packet), WSHUB_OK);
+    wshub_io_fake_advance(s.fake,
+                          100); /* the first is late, and there is no room to say it again */
+    wshub_io_fake_advance(s.fake, 100);
+    wshub_io_fake_window(s.fake, line, UINT64_MAX);
+    wshub_io_fake_run(s.fake);
+    for (i = 0; i < 2; i++) { /* so once more when there is, and no more than that */
+        EXPECT(site_next(&s, line, &f) && f.opcode == 1 && f.payload.len == 10);
+        EXPECT(site_next(&s, line, &f) && f.opcode == 2 && f.payload.len == sizeof big);
+    }
+    play(".\n< 430[]");
+    EXPECT(site_next(&s, line, &f) && f.opcode == 1);
+    EXPECT(site_next(&s, line, &f) && f.opcode == 2);
+    play(".\n< 431[]\n.");
+    EXPECT_INT(wshub_sio_socket_buffered(sock), 0);
+    stop();
+}
+
+TEST(every_allocation_of_what_is_promised_may_fail) {
+    uint64_t n;
+    bool done = false;
+    for (n = 1; n < 200 && !done; n++) {
+        connect_promising(2, 100);
+        s.fail_in = n;
+        if (!ask("a", "1", 100)) {
+            wshub_io_fake_advance(s.fake, 100); /* the second try */
+            site_frame(&s, line, 0x81, "430[]", 5);
+        }
+        wshub_io_fake_run(s.fake);
+        done = strcmp(s.told, "answer\n") == 0 && s.fail_in;
+        s.fail_in = 0;
+        (void)site_told(&s);
+        stop();
+    }
+    EXPECT(done);
+}
+
 /* ---- recovery (3.5) ---- */
 
 TEST(it_is_recovered_with_what_it_has_missed) {
