@@ -170,14 +170,16 @@ typedef struct wshub_ws_timer {
     void (*fire)(void *ctx); /* called once it is due, on the io's thread, never inside an order */
     void *ctx;               /* its argument */
     uint64_t due_ms;         /* the pool's; 0: it does not run */
-    uint32_t at;             /* the pool's; 0: it does not run */
-    bool added;              /* the pool's */
+    uint32_t order;          /* the pool's; how many were started before it */
+    unsigned at : 31;        /* the pool's; 0: it does not run */
+    unsigned added : 1;      /* the pool's */
 } wshub_ws_timer;
 
 /* Adds a timer to the pool, which does not run yet: afterwards starting it cannot fail. Once added,
  * twice is an error of the caller's. Returns OK; NOMEM. */
 WSHUB_API wshub_err wshub_ws_timer_add(wshub_ws_pool *pool, wshub_ws_timer *timer);
-/* Lets it fire at due_ms of the pool's clock (not 0), whenever it was to before. */
+/* Lets it fire at due_ms of the pool's clock (not 0), whenever it was to before. What is started
+ * inside `fire` and due at once fires in the next turn (LIVE-3). */
 WSHUB_API void wshub_ws_timer_start(wshub_ws_pool *pool, wshub_ws_timer *timer, uint64_t due_ms);
 /* It does not fire; it stays added. */
 WSHUB_API void wshub_ws_timer_stop(wshub_ws_pool *pool, wshub_ws_timer *timer);
@@ -831,6 +833,8 @@ struct wshub_ws_pool {
     uint32_t by_conn_cap;
     wshub_ws_timer **timers; /* a heap, the first due on top */
     uint32_t timers_count, timers_added, timers_cap;
+    uint32_t timers_order; /* how many were started */
+    uint64_t firing_ms;    /* those that are due by then are fired just now; 0: none are */
     uint32_t dirty_first;
     uint32_t depth;
     uint64_t questions;
@@ -935,13 +939,20 @@ WSHUB_API bool wshub_ws_random(wshub_ws_pool *pool, void *bytes, size_t count) {
 /* ---- timers ----
  * A heap of pointers; a timer knows its place, so that it can be moved. */
 
+/* Does a timer fire before another one? Of those that are due together the one that was started
+ * first. */
+static bool wshub_ws__timer_before(const wshub_ws_timer *timer, const wshub_ws_timer *other) {
+    if (timer->due_ms != other->due_ms) return timer->due_ms < other->due_ms;
+    return (int32_t)(timer->order - other->order) < 0;
+}
+
 static void wshub_ws__timer_put(wshub_ws_pool *pool, uint32_t at, wshub_ws_timer *timer) {
     pool->timers[at] = timer;
-    timer->at = at + 1;
+    timer->at = (at + 1) & INT32_MAX;
 }
 
 static void wshub_ws__timer_up(wshub_ws_pool *pool, uint32_t at, wshub_ws_timer *timer) {
-    while (at > 0 && pool->timers[(at - 1) / 2]->due_ms > timer->due_ms) {
+    while (at > 0 && wshub_ws__timer_before(timer, pool->timers[(at - 1) / 2])) {
         wshub_ws__timer_put(pool, at, pool->timers[(at - 1) / 2]);
         at = (at - 1) / 2;
     }
@@ -953,9 +964,9 @@ static void wshub_ws__timer_down(wshub_ws_pool *pool, uint32_t at, wshub_ws_time
         uint32_t child = 2 * at + 1;
         if (child >= pool->timers_count) break;
         if (child + 1 < pool->timers_count &&
-            pool->timers[child + 1]->due_ms < pool->timers[child]->due_ms)
+            wshub_ws__timer_before(pool->timers[child + 1], pool->timers[child]))
             child++;
-        if (pool->timers[child]->due_ms >= timer->due_ms) break;
+        if (!wshub_ws__timer_before(pool->timers[child], timer)) break;
         wshub_ws__timer_put(pool, at, pool->timers[child]);
         at = child;
     }
@@ -989,7 +1000,7 @@ WSHUB_API void wshub_ws_timer_stop(wshub_ws_pool *pool, wshub_ws_timer *timer) {
     last = pool->timers[--pool->timers_count];
     if (last == timer) return;
     at--;
-    if (at > 0 && pool->timers[(at - 1) / 2]->due_ms > last->due_ms)
+    if (at > 0 && wshub_ws__timer_before(last, pool->timers[(at - 1) / 2]))
         wshub_ws__timer_up(pool, at, last);
     else
         wshub_ws__timer_down(pool, at, last);
@@ -1000,7 +1011,8 @@ WSHUB_API void wshub_ws_timer_start(wshub_ws_pool *pool, wshub_ws_timer *timer, 
     if (timer->due_ms == due_ms) return;
     wshub_ws_timer_stop(pool, timer);
     if (due_ms == WSHUB_NEVER) return;
-    timer->due_ms = due_ms;
+    timer->due_ms = due_ms < pool->firing_ms ? pool->firing_ms : due_ms;
+    timer->order = pool->timers_order++;
     wshub_ws__timer_up(pool, pool->timers_count++, timer);
 }
 
@@ -3257,19 +3269,33 @@ static void wshub_ws__flush_all(wshub_ws_pool *pool) {
     }
 }
 
-/* Once a turn: what is due, what waits, until nothing more follows of it. */
+/* Is a timer due? Of those that are due just now only the ones that were started before `before`:
+ * what a timer starts that is due at once fires in the next turn, so that the loop breathes
+ * (LIVE-3). One that was due earlier cannot have been started meanwhile. */
+static bool wshub_ws__timer_due(const wshub_ws_pool *pool, uint64_t now, uint32_t before) {
+    const wshub_ws_timer *first = pool->timers_count ? pool->timers[0] : NULL;
+
+    if (!first || first->due_ms > now) return false;
+    return first->due_ms < now || (int32_t)(first->order - before) < 0;
+}
+
+/* Once a turn: what waits, and what is due. */
 static uint64_t wshub_ws__settle(void *ctx) {
     wshub_ws_pool *pool = (wshub_ws_pool *)ctx;
     uint64_t now = wshub_ws_now_ms(pool), next = WSHUB_NEVER;
+    uint32_t before;
 
     pool->depth++;
     wshub_ws__flush_all(pool);
-    while (!pool->doomed && pool->timers_count && pool->timers[0]->due_ms <= now) {
+    pool->firing_ms = now;
+    before = pool->timers_order;
+    while (!pool->doomed && wshub_ws__timer_due(pool, now, before)) {
         wshub_ws_timer *timer = pool->timers[0];
         wshub_ws_timer_stop(pool, timer);
         timer->fire(timer->ctx);
         wshub_ws__flush_all(pool);
     }
+    pool->firing_ms = 0;
     if (!pool->doomed && pool->timers_count) next = pool->timers[0]->due_ms;
     wshub_ws__leave(pool);
     return next;

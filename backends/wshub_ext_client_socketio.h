@@ -404,6 +404,7 @@ enum {
     WSHUB_SIO_CLIENT__NAME_MAX = 256,   /* bytes of a namespace's name */
     WSHUB_SIO_CLIENT__ID_MAX = 64,      /* a socket's id is shorter, or not told */
     WSHUB_SIO_CLIENT__TOKEN_MAX = 256,  /* of a pid and an offset as JSON; a longer one is none */
+    WSHUB_SIO_CLIENT__RETRY_MS = 100,   /* what could not be sent, though nothing waits */
     WSHUB_SIO_CLIENT__HEADS = 16,       /* what a frame has around its bytes, at most */
     WSHUB_SIO_CLIENT__SHORT = 512,      /* a text up to here is written where it needs no memory */
     WSHUB_SIO_CLIENT__LIST = 16         /* so many arguments are listed there, too */
@@ -2232,6 +2233,17 @@ static void wshub_sio_client__on_timer(void *ctx) {
     wshub_sio_client__leave(client);
 }
 
+/* Something is kept that was not sent. If some was, the rest follows when that has left. If nothing
+ * was, the stream takes none: it is ending, of which over() will tell, or out of memory. */
+static void wshub_sio_client__flush_later(wshub_sio_client *client) {
+    uint64_t now = wshub_ws_now_ms(client->pool);
+
+    if (client->link && wshub_eio_link_unsent(client->link) > 0)
+        wshub_sio_client__soon(client);
+    else
+        wshub_ws_timer_start(client->pool, &client->soon, now + WSHUB_SIO_CLIENT__RETRY_MS);
+}
+
 /* What is owed: reports of what an order has done, CONNECTs, and what is kept and has room. */
 static void wshub_sio_client__on_soon(void *ctx) {
     wshub_sio_client *client = (wshub_sio_client *)ctx;
@@ -2246,7 +2258,7 @@ static void wshub_sio_client__on_soon(void *ctx) {
             wshub_sio_socket__join(socket);
     }
     if (!client->doomed && wshub_sio_client__flush_all(client) && !blocked)
-        wshub_sio_client__soon(client);
+        wshub_sio_client__flush_later(client);
     wshub_sio_client__leave(client);
 }
 

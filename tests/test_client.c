@@ -551,3 +551,35 @@ TEST(a_redirect_is_followed_if_asked_for_without_credentials_elsewhere) {
     EXPECT_STR(site_told(&s), "ended redirect 301\n");
     site_stop(&s);
 }
+
+/* ---- timers (LIVE-3) ---- */
+
+static wshub_ws_timer twice[2];
+static unsigned fired, others;
+static void again_at_once(void *ctx) {
+    fired++;
+    EXPECT_OP(fired, <, 1000); /* in one turn: the loop would stand still */
+    if (fired < 1000) wshub_ws_timer_start(s.pool, (wshub_ws_timer *)ctx, 1);
+}
+static void other_one(void *ctx) {
+    (void)ctx;
+    others++;
+}
+TEST(a_timer_that_starts_itself_at_once_lets_the_loop_breathe) {
+    EXPECT(site_start(&s, false, NULL));
+    memset(twice, 0, sizeof twice);
+    fired = others = 0;
+    twice[0].fire = again_at_once;
+    twice[0].ctx = &twice[0];
+    twice[1].fire = other_one;
+    EXPECT_INT(wshub_ws_timer_add(s.pool, &twice[0]), WSHUB_OK);
+    EXPECT_INT(wshub_ws_timer_add(s.pool, &twice[1]), WSHUB_OK);
+    wshub_ws_timer_start(s.pool, &twice[0], 1);
+    wshub_ws_timer_start(s.pool, &twice[1], wshub_io_fake_now(s.fake)); /* due as well */
+    wshub_io_fake_run(s.fake);
+    EXPECT_OP(fired, >, 1); /* in turns of its own */
+    EXPECT_INT(others, 1);  /* which does not keep others from theirs */
+    wshub_ws_timer_remove(s.pool, &twice[0]);
+    wshub_ws_timer_remove(s.pool, &twice[1]);
+    site_stop(&s);
+}

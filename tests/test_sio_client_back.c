@@ -490,6 +490,31 @@ TEST(every_allocation_of_what_is_promised_may_fail) {
 
 /* ---- recovery (3.5) ---- */
 
+/* Between the Close of a server, or an order to drop, and the end of the stream nothing can be sent.
+ * What is emitted then waits for the next connection, and nobody tries it again and again. */
+TEST(what_is_emitted_while_its_stream_ends_is_kept_in_peace) {
+    int dropped;
+    for (dropped = 0; dropped < 2; dropped++) {
+        connect_one();
+        if (dropped) {
+            wshub_io_fake_hold(s.fake, true);
+            EXPECT_INT(wshub_ws_drop(s.pool, wshub_sio_client_ws(client)), WSHUB_OK);
+        } else {
+            site_frame(&s, line, 0x88, NULL, 0);
+        }
+        EXPECT_INT(emit("x", "1"), WSHUB_OK);
+        wshub_io_fake_hold(s.fake, false);
+        wshub_io_fake_run(s.fake);
+        EXPECT_OP(wshub_io_fake_deadline(s.fake), >, wshub_io_fake_now(s.fake));
+        wshub_io_fake_end(s.fake, line);
+        EXPECT_STR(site_told(&s), "disconnected transport close again\nreconnecting 1\n");
+        wshub_io_fake_advance(s.fake, last_delay);
+        serve(OPEN_PACKET);
+        play("> 40\n< 40{\"sid\":\"B\"}\n> 42[\"x\",1]\n.");
+        stop();
+    }
+}
+
 TEST(it_is_recovered_with_what_it_has_missed) {
     start();
     space.auth = "{\"a\":1}";
