@@ -200,7 +200,8 @@ bench-%: build/bench_% ## of bench-hub (no kernel below), bench-sio (the same of
 bench-sio_bus: ## two servers of Socket.IO on one Redis beside two of Node's, and what Redis can do
 	@mkdir -p build
 	$(call say,CC)$(CC) -std=c99 -O2 -DNDEBUG $(INCLUDE) $(SHIM) -o build/bench_fixture_sio tests/fixture_sio.c -pthread
-	node tests/bench/bench_sio_bus.mjs build/bench_fixture_sio
+	$(call say,CC)$(CC) -std=c99 $(WARN) -O2 -o build/bus_load tests/bench/bus_load.c
+	node tests/bench/bench_sio_bus.mjs build/bench_fixture_sio build/bus_load
 counts: ## instructions of each work of bench-hub against the committed figures
 	@sh tests/bench/counts.sh
 after bench-after: ## whether the largest thing ever seen costs later turns anything

@@ -1626,20 +1626,29 @@ typedef struct wshub_sio__packer {
     unsigned depth;
 } wshub_sio__packer;
 
+/* Where a string ends, of which what stands behind its first quote is given: at its last quote.
+ * NULL: nowhere. Most have no escape in them, and are searched by what the system searches with.
+ *   out_plain  there is none */
+static const char *wshub_sio__string_end(const char *from, const char *end, bool *out_plain) {
+    const char *at = (const char *)memchr(from, '"', (size_t)(end - from));
+    const char *escape = at ? (const char *)memchr(from, '\\', (size_t)(at - from)) : NULL;
+
+    *out_plain = !escape;
+    if (!escape) return at;
+    for (at = escape; at < end && *at != '"'; at++) {
+        if (*at == '\\' && ++at == end) return NULL;
+    }
+    return at < end ? at : NULL;
+}
+
 /* A string, its first quote at the front. False: it does not end. */
 static bool wshub_sio__pack_string(wshub_sio__packer *p) {
     const char *from = ++p->at;
-    bool plain = true;
+    bool plain;
     size_t raw, len;
 
-    while (p->at < p->end && *p->at != '"') {
-        if (*p->at == '\\') {
-            plain = false;
-            if (++p->at == p->end) return false;
-        }
-        p->at++;
-    }
-    if (p->at == p->end) return false;
+    p->at = wshub_sio__string_end(from, p->end, &plain);
+    if (!p->at) return false;
     raw = (size_t)(p->at++ - from);
     len = plain ? raw : wshub_json_unescape((const uint8_t *)from, raw, NULL, 0);
     if (len > UINT32_MAX) return false;

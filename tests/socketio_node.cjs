@@ -8,11 +8,13 @@ const { Server } = from('socket.io');
 const { createAdapter, createShardedAdapter } = from('@socket.io/redis-adapter');
 const { Redis, Cluster } = from('ioredis');
 const [url, name, mode = 'classic'] = process.argv.slice(2);
-// what may have been carried out is not said again: then a message that comes twice is somebody else's fault
-const way = { maxRetriesPerRequest: null, autoResendUnfulfilledCommands: false, retryStrategy: n => Math.min(50 * n, 1000) };
+const way = { maxRetriesPerRequest: null, retryStrategy: n => Math.min(50 * n, 1000) };
 const nodes = url.slice('redis://'.length).split(',').map(at => ({ host: at.split(':')[0], port: +at.split(':')[1] }));
-const client = () => (nodes.length === 1 ? new Redis(url, way) : new Cluster(nodes, { shardedSubscribers: true, redisOptions: way, clusterRetryStrategy: n => Math.min(50 * n, 1000), slotsRefreshInterval: 1000 }));
-const [pub, sub] = [client(), client()];
+const client = more => (nodes.length === 1 ? new Redis(url, { ...way, ...more }) : new Cluster(nodes, { shardedSubscribers: true, redisOptions: { ...way, ...more }, clusterRetryStrategy: n => Math.min(50 * n, 1000), slotsRefreshInterval: 1000 }));
+// What is published and may have been carried out is not said again: then a message that comes twice is somebody else's fault.
+// Who subscribes must say it again: with the same option ioredis never subscribes any more once it is cut off before Redis has
+// answered its PSUBSCRIBE, and is connected and deaf from then on.
+const [pub, sub] = [client({ autoResendUnfulfilledCommands: false }), client()];
 for (const redis of [pub, sub]) redis.on('error', () => {});
 
 const list = v => (typeof v === 'string' ? [v] : v);
@@ -65,5 +67,7 @@ for (const space of ['/', '/custom']) {
   };
 }
 process.on('uncaughtException', e => { console.error(`${name}: ${e.stack}`); process.exit(3); }); // it ends as it would, and says why
+const state = redis => redis.nodes ? redis.nodes('all').map(n => `${n.options.port} ${n.status}`).join() : `${redis.status}, ${JSON.stringify(redis.condition?.subscriber?.set ?? null)}`;
+process.on('SIGUSR2', () => console.error(`${name}: publishes: ${pub.status} ${state(pub)}; subscribes: ${sub.status} ${state(sub)}`));
 process.on('SIGTERM', () => process.exit(0));
 sub.subscribe('ready').then(() => server.listen(0, '127.0.0.1', () => console.log(`listening ${server.address().port}`)));

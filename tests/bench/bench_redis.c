@@ -1,21 +1,42 @@
 /* make bench-redis: two hubs in processes of their own on one redis-server, one sends room
- * messages as fast as the other hears them. Prints messages per second, CPU time per message of
- * each hub and of Redis, beside what redis-benchmark publishes by itself. Nothing may be lost
- * or out of order. Needs redis-server.  build/bench_redis [rounds] [messages]       default 5,
- * 300000 */
+ * messages as fast as the other hears them; and in turn with them, as the measure of what Redis
+ * itself can do, a publisher that writes the same bytes and two subscribers to the same channels
+ * that read and discard. Prints messages per second, CPU time per message of each and of Redis.
+ * Then the same where Redis has a core of its own and more to do for each message, as somebody else
+ * subscribes to patterns that fit none: how fast it is where all wait for it shows only where the
+ * others, who have the other cores, have time to spare. Nothing may be lost or out of order.
+ * Needs redis-server.  build/bench_redis [rounds] [messages]                     default 5, 300000 */
 #define _GNU_SOURCE
 #define WSHUB_IMPLEMENTATION
 #include "wshub.h"
 #include "wshub_io_auto.h"
 #include "wshub_bus_redis.h"
+#include <arpa/inet.h>
+#include <poll.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
-enum { PORT = 18490, DATA = 200 };
+enum { PORT = 18490, DATA = 200, ROUNDS_MAX = 64, READ = 65536 };
 typedef struct result {
     double seconds, cpu_us;
     long lost;
 } result;
+/* What one round says, and what all do. */
+typedef struct figures {
+    double rate[ROUNDS_MAX], sender[ROUNDS_MAX], receiver[ROUNDS_MAX], redis[ROUNDS_MAX];
+} figures;
+static pid_t server;
+/* What a hub publishes, as it comes to a subscriber: the bare publisher says the same. */
+typedef struct sample {
+    char channel[64], payload[1024];
+    size_t channel_len, payload_len;
+} sample;
+static sample *said; /* shared with the processes */
 
 static double now_us(clockid_t which) {
     struct timespec t;
@@ -24,26 +45,21 @@ static double now_us(clockid_t which) {
 }
 static void die(const char *what) {
     perror(what);
+    if (server > 0) (void)kill(server, SIGKILL);
     exit(1);
 }
-static double redis_cpu_us(pid_t pid) {
-    char path[64], text[1024];
-    unsigned long u = 0, s = 0;
-    FILE *f;
-    (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    f = fopen(path, "r");
-    if (!f || !fgets(text, sizeof text, f)) die(path);
-    (void)fclose(f);
-    (void)sscanf(strrchr(text, ')'), ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &u,
-                 &s);
-    return (double)(u + s) * 1e6 / (double)sysconf(_SC_CLK_TCK);
+static double redis_cpu_us(void) {
+    clockid_t clock;
+    if (clock_getcpuclockid(server, &clock)) die("the clock of redis-server");
+    return now_us(clock);
 }
 
 /* ---- what the receiving hub hears: numbers, in order ---- */
 static long next_number, lost;
 static void count_message(const wshub_bus_owner *hub, wshub_str payload) {
-    wshub_str data = wshub_json_get(payload, "data");
-    long n = data.ptr ? atol(data.ptr + 2) : -1;
+    static const char before[] = "\"data\":[\""; /* what is looked for costs as little as it can */
+    const char *data = (const char *)memmem(payload.ptr, payload.len, before, sizeof before - 1);
+    long n = data ? atol(data + sizeof before - 1) : -1;
     (void)hub;
     if (n < 0) return;
     if (n != next_number) lost++;
@@ -54,6 +70,11 @@ static wshub_bus under;
 static wshub_bus_owner over;
 static void tap_received(void *ctx, wshub_str channel, wshub_str payload) {
     count_message(&over, payload);
+    if (next_number == 100 && !said->payload_len && channel.len <= sizeof said->channel &&
+        payload.len <= sizeof said->payload) {
+        memcpy(said->channel, channel.ptr, said->channel_len = channel.len);
+        memcpy(said->payload, payload.ptr, said->payload_len = payload.len);
+    }
     over.received(ctx, channel, payload);
 }
 static wshub_err tap_attach(void *ctx, const wshub_bus_owner *owner) {
@@ -76,7 +97,9 @@ static wshub *start(wshub_io_sock **net, wshub_bus_redis **redis, bool tap) {
         die("redis");
     bus = under = *wshub_bus_redis_bus(*redis);
     if (tap) bus.attach = tap_attach;
-    if (wshub_create(&(wshub_desc){.io = wshub_io_sock_io(*net), .bus = &bus}, &hub)) die("hub");
+    if (wshub_create(&(wshub_desc){.io = wshub_io_sock_io(*net), .bus = &bus, .no_log = true},
+                     &hub))
+        die("hub");
     do {
         (void)wshub_io_sock_run_once(*net, 10);
         wshub_bus_redis_stats_get(*redis, &st);
@@ -104,15 +127,29 @@ static void receiver(int ready, int out, long messages) {
     exit(0);
 }
 
+/* Writes a number behind a text of so many zeros, without the work that printf() has. */
+static size_t number_write(char *at, long number) {
+    char digits[24];
+    size_t n = sizeof digits, len;
+    do {
+        digits[--n] = (char)('0' + number % 10);
+    } while (number /= 10);
+    len = sizeof digits - n;
+    memcpy(at, digits + n, len);
+    return len;
+}
 static void sender(int out, long messages) {
     wshub_io_sock *net;
     wshub_bus_redis *redis;
     wshub *hub = start(&net, &redis, false);
     wshub_bus_redis_stats st;
     result r;
-    char data[DATA + 32];
+    char data[DATA + 32] = "[\"", rest[DATA - 20];
     long said = 0;
     double cpu = now_us(CLOCK_PROCESS_CPUTIME_ID);
+    memset(rest, '0', sizeof rest);
+    memcpy(rest, "\",\"", 3);
+    memcpy(rest + sizeof rest - 2, "\"]", 2);
     do {
         wshub_stats hs;
         int i;
@@ -120,13 +157,13 @@ static void sender(int out, long messages) {
         for (i = 0; i < 200 && said < messages && hs.bus_queued_bytes < 400000; i++) {
             wshub_msg m = {.event = wshub_str_z("n"), .data = {data, 0}, .data_is_json = true};
             wshub_dest d = {.kind = WSHUB_DEST_ROOM, .name = wshub_str_z("bench")};
-            m.data.len =
-                (size_t)snprintf(data, sizeof data, "[\"%ld\",\"%0*d\"]", said, DATA - 20, 0);
-            data[1] = '"';
+            m.data.len = 2 + number_write(data + 2, said);
+            memcpy(data + m.data.len, rest, sizeof rest);
+            m.data.len += sizeof rest;
             if (wshub_send(hub, &d, &m)) die("send");
             said++;
         }
-        (void)wshub_io_sock_run_once(net, 0);
+        (void)wshub_io_sock_run_once(net, i ? 0 : 100); /* where nothing fits, until it does */
         wshub_bus_redis_stats_get(redis, &st);
     } while (said < messages || st.pending || (long)st.published < messages);
     r.cpu_us = now_us(CLOCK_PROCESS_CPUTIME_ID) - cpu;
@@ -137,6 +174,122 @@ static void sender(int out, long messages) {
     exit(0);
 }
 
+/* ---- the same without hubs ---- */
+
+static int tcp_open(void) {
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+    } a;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    memset(&a, 0, sizeof a);
+    a.in.sin_family = AF_INET;
+    a.in.sin_port = htons(PORT);
+    a.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (fd < 0 || connect(fd, &a.any, sizeof a.in)) die("connect");
+    return fd;
+}
+/* Reads what comes, and forgets it, until there were so many bytes. */
+static void swallow(int fd, size_t bytes) {
+    static char buf[READ];
+    while (bytes) {
+        ssize_t n = recv(fd, buf, bytes < sizeof buf ? bytes : sizeof buf, 0);
+        if (n <= 0) die("Redis has ended a connection");
+        bytes -= (size_t)n;
+    }
+}
+/* A subscriber to what a hub subscribes to. */
+static void bare_receiver(int ready, int out, long messages) {
+    static const char ask[] =
+        "SUBSCRIBE ws:broadcast\r\nPSUBSCRIBE ws:room:* ws:client:* ws:user:*\r\n";
+    static const char answers[] = "*3\r\n$9\r\nsubscribe\r\n$12\r\nws:broadcast\r\n:1\r\n*3\r\n$"
+                                  "10\r\npsubscribe\r\n$9\r\nws:room:*\r\n"
+                                  ":2\r\n*3\r\n$10\r\npsubscribe\r\n$11\r\nws:client:*\r\n:3\r\n*"
+                                  "3\r\n$10\r\npsubscribe\r\n$9\r\n"
+                                  "ws:user:*\r\n:4\r\n";
+    char text[128];
+    result r;
+    int fd = tcp_open();
+    double cpu, begin;
+    size_t one =
+        (size_t)snprintf(text, sizeof text,
+                         "*4\r\n$8\r\npmessage\r\n$9\r\nws:room:*\r\n$%zu\r\n\r\n$%zu\r\n\r\n",
+                         said->channel_len, said->payload_len) +
+        said->channel_len + said->payload_len;
+    if (write(fd, ask, sizeof ask - 1) != sizeof ask - 1) die("subscribe");
+    swallow(fd, sizeof answers - 1);
+    if (write(ready, "r", 1) != 1) die("pipe");
+    cpu = now_us(CLOCK_PROCESS_CPUTIME_ID);
+    swallow(fd, one);
+    begin = now_us(CLOCK_MONOTONIC);
+    swallow(fd, one * (size_t)(messages - 1));
+    r.seconds = (now_us(CLOCK_MONOTONIC) - begin) / 1e6;
+    r.cpu_us = now_us(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+    r.lost = 0;
+    if (write(out, &r, sizeof r) != sizeof r) die("pipe");
+    exit(0);
+}
+/* Writes as much as goes, and reads what is answered. */
+static void bare_sender(int out, long messages) {
+    static char many[256 * 1024], answers[READ];
+    size_t one, batch, at = 0, total;
+    result r;
+    int fd = tcp_open();
+    double cpu = now_us(CLOCK_PROCESS_CPUTIME_ID);
+    one = (size_t)snprintf(many, sizeof many,
+                           "*3\r\n$7\r\nPUBLISH\r\n$%zu\r\n%.*s\r\n$%zu\r\n%.*s\r\n",
+                           said->channel_len, (int)said->channel_len, said->channel,
+                           said->payload_len, (int)said->payload_len, said->payload);
+    for (batch = one; batch + one <= sizeof many; batch += one) memcpy(many + batch, many, one);
+    for (total = one * (size_t)messages; at < total;) {
+        size_t from = at % batch, n = batch - from < total - at ? batch - from : total - at;
+        struct pollfd p = {.fd = fd, .events = POLLIN | POLLOUT};
+        ssize_t wrote;
+        if (poll(&p, 1, -1) < 0) die("poll");
+        if (p.revents & POLLIN && recv(fd, answers, sizeof answers, MSG_DONTWAIT) == 0) die("recv");
+        if (!(p.revents & POLLOUT)) continue;
+        wrote = send(fd, many + from, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (wrote > 0) at += (size_t)wrote;
+    }
+    swallow(fd, 1); /* of the last there may be more: nobody waits for it */
+    r.cpu_us = now_us(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+    r.seconds = 0;
+    r.lost = 0;
+    if (write(out, &r, sizeof r) != sizeof r) die("pipe");
+    (void)pause(); /* the connection stays until all have heard it */
+    exit(0);
+}
+
+/* Somebody who subscribes to much, and hears nothing of it. */
+static int stranger_subscribes(void) {
+    int fd = tcp_open(), i, colons = 0;
+    char text[64], answer;
+    for (i = 0; i < 60; i++) {
+        int n = snprintf(text, sizeof text, "PSUBSCRIBE ws:room:of-somebody-else-%d:*\r\n", i);
+        if (write(fd, text, (size_t)n) != n) die("subscribe");
+    }
+    for (i = 0; i < 60;) { /* each answer has as many colons as its pattern, and one */
+        if (recv(fd, &answer, 1, 0) != 1) die("subscribe");
+        colons += answer == ':';
+        i = colons / 4;
+    }
+    return fd;
+}
+
+/* Redis has the first core from now on, and all others the other ones, if there are any. */
+static void part(void) {
+    cpu_set_t first, others;
+    CPU_ZERO(&first);
+    CPU_SET(0, &first);
+    if (sched_getaffinity(0, sizeof others, &others) || CPU_COUNT(&others) < 2) return;
+    CPU_CLR(0, &others);
+    if (sched_setaffinity(server, sizeof first, &first) ||
+        sched_setaffinity(0, sizeof others, &others))
+        die("cores");
+}
+
+/* ---- rounds ---- */
+
 static int by_value(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
@@ -145,19 +298,82 @@ static double median(double *v, int n) {
     qsort(v, (size_t)n, sizeof *v, by_value);
     return v[n / 2];
 }
+static result result_of(int fd) {
+    result r;
+    if (read(fd, &r, sizeof r) != sizeof r) die("result");
+    return r;
+}
+/* One round, of hubs or of bare bytes. */
+static void play(figures *f, int round, bool bare, long messages) {
+    int ready[2], got[2], sent[2], i, receivers = bare ? 2 : 1;
+    pid_t p[3];
+    double before;
+    result a, b;
+    char c;
+    if (pipe(ready) || pipe(got) || pipe(sent)) die("pipe");
+    for (i = 0; i < receivers; i++) {
+        (void)fflush(stdout);
+        p[i] = fork();
+        if (p[i] == 0) (bare ? bare_receiver : receiver)(ready[1], got[1], messages);
+        if (read(ready[0], &c, 1) != 1) die("ready");
+    }
+    before = redis_cpu_us();
+    (void)fflush(stdout);
+    p[2] = fork();
+    if (p[2] == 0) (bare ? bare_sender : sender)(sent[1], messages);
+    b = result_of(sent[0]);
+    a = result_of(got[0]);
+    if (bare) (void)result_of(got[0]);
+    f->redis[round] = (redis_cpu_us() - before) / (double)messages;
+    if (bare) (void)kill(p[2], SIGKILL);
+    (void)waitpid(p[2], NULL, 0);
+    for (i = 0; i < receivers; i++) (void)waitpid(p[i], NULL, 0);
+    if (a.lost || b.lost)
+        (void)printf("LOST or out of order: %ld, refused or unconfirmed: %ld\n", a.lost, b.lost);
+    f->rate[round] = (double)messages / a.seconds;
+    f->receiver[round] = a.cpu_us / (double)messages;
+    f->sender[round] = b.cpu_us / (double)messages;
+    for (i = 0; i < 2; i++) {
+        (void)close(ready[i]);
+        (void)close(got[i]);
+        (void)close(sent[i]);
+    }
+}
+static void tell(const char *who, figures *f, int rounds) {
+    (void)printf("  %-26s %9.0f %8.2f %8.2f %8.2f\n", who, median(f->rate, rounds),
+                 median(f->sender, rounds), median(f->receiver, rounds), median(f->redis, rounds));
+}
+/* Hubs and bare bytes in turn; how much of the messages of bare bytes goes through is taken of each round. */
+static void compare(const char *what, int rounds, long messages) {
+    static figures hubs, bytes;
+    double of[ROUNDS_MAX];
+    int i;
+    for (i = 0; i < rounds; i++) {
+        play(&hubs, i, false, messages);
+        play(&bytes, i, true, messages);
+        of[i] = hubs.rate[i] / bytes.rate[i];
+    }
+    (void)printf("%s\n  %-26s %9s %8s %8s %8s\n", what, "", "a second", "sender", "receiver",
+                 "Redis");
+    tell("hubs", &hubs, rounds);
+    tell("bare bytes", &bytes, rounds);
+    (void)printf("  of what Redis fans out: %.2f\n", median(of, rounds));
+}
 
 int main(int argc, char **argv) {
-    int rounds = argc > 1 ? atoi(argv[1]) : 5, i;
+    int rounds = argc > 1 ? atoi(argv[1]) : 5;
     long messages = argc > 2 ? atol(argv[2]) : 300000;
-    double rate[64], send_cpu[64], receive_cpu[64], redis[64], floor_rate[64];
-    char command[640], line[1024];
-    pid_t server = fork();
-    if (rounds < 1 || rounds > 64) rounds = 5;
+    char line[32];
+    int stranger;
+    if (rounds < 1 || rounds > ROUNDS_MAX) rounds = 5;
+    said = mmap(NULL, sizeof *said, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (said == MAP_FAILED) die("mmap");
+    server = fork();
     if (server == 0) {
         (void)freopen("/dev/null", "w", stdout);
         (void)snprintf(line, sizeof line, "%d", PORT);
         (void)execlp("redis-server", "redis-server", "--port", line, "--bind", "127.0.0.1",
-                     "--save", "", (char *)NULL);
+                     "--save", "", "--client-output-buffer-limit", "pubsub 0 0 0", (char *)NULL);
         _exit(127);
     }
     (void)usleep(500000);
@@ -165,56 +381,17 @@ int main(int argc, char **argv) {
         (void)printf("redis-server is not installed, or port %d is taken\n", PORT);
         return 1;
     }
-    for (i = 0; i < rounds; i++) {
-        int ready[2], got[2], sent[2];
-        char c;
-        result a, b;
-        double before;
-        FILE *f;
-        pid_t p1, p2;
-        if (pipe(ready) || pipe(got) || pipe(sent)) die("pipe");
-        p1 = fork();
-        if (p1 == 0) receiver(ready[1], got[1], messages);
-        if (read(ready[0], &c, 1) != 1) die("ready");
-        before = redis_cpu_us(server);
-        p2 = fork();
-        if (p2 == 0) sender(sent[1], messages);
-        if (read(sent[0], &b, sizeof b) != sizeof b || read(got[0], &a, sizeof a) != sizeof a)
-            die("result");
-        (void)waitpid(p1, NULL, 0);
-        (void)waitpid(p2, NULL, 0);
-        if (a.lost || b.lost)
-            (void)printf("LOST or out of order: %ld, refused or unconfirmed: %ld\n", a.lost,
-                         b.lost);
-        rate[i] = (double)messages / a.seconds;
-        receive_cpu[i] = a.cpu_us / (double)messages;
-        send_cpu[i] = b.cpu_us / (double)messages;
-        redis[i] = (redis_cpu_us(server) - before) / (double)messages;
-        floor_rate[i] = 0;
-        (void)snprintf(command, sizeof command,
-                       "redis-benchmark -p %d -c 1 -P 64 -n %ld -q publish ws:room:bench %0290d "
-                       "2>/dev/null | tr '\\r' '\\n' | grep 'per second' | tail -1",
-                       PORT, messages, 1);
-        f = popen(command, "r");
-        if (f && fgets(line, sizeof line, f) && strstr(line, ": "))
-            floor_rate[i] = atof(strstr(line, ": ") + 2);
-        if (f) (void)pclose(f);
-        (void)close(ready[0]);
-        (void)close(ready[1]);
-        (void)close(got[0]);
-        (void)close(got[1]);
-        (void)close(sent[0]);
-        (void)close(sent[1]);
-    }
-    (void)printf("%ld room messages of some 300 bytes from one hub to another through Redis, both "
-                 "by pattern; medians of %d rounds\n"
-                 "  messages per second      %.0f\n  CPU of the sending hub    %.2f us a message, "
-                 "its own echo's included\n"
-                 "  CPU of the receiving hub  %.2f us a message\n  CPU of Redis              %.2f "
-                 "us a message\n"
-                 "  redis-benchmark publishing alone, nobody subscribed: %.0f per second\n",
-                 messages, rounds, median(rate, rounds), median(send_cpu, rounds),
-                 median(receive_cpu, rounds), median(redis, rounds), median(floor_rate, rounds));
+    (void)setvbuf(stdout, NULL, _IOLBF, 0);
+    (void)printf("%ld room messages of some 300 bytes to two subscribers, by pattern; us of CPU a "
+                 "message, medians of %d rounds; a sender hears its own\n",
+                 messages, rounds);
+    compare("all as fast as they go", rounds, messages);
+    stranger = stranger_subscribes();
+    part();
+    compare("Redis on a core of its own, with 60 patterns of somebody else's, that it compares "
+            "each with",
+            rounds, messages / 2);
+    (void)close(stranger);
     (void)kill(server, SIGTERM);
     (void)waitpid(server, NULL, 0);
     return 0;
