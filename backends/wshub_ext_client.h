@@ -358,8 +358,8 @@ WSHUB_API wshub_err wshub_ws_drop(wshub_ws_pool *pool, wshub_ws ws);
 /* Cuts the stream without a word, and nothing more is told of it, not even ended(). Returns OK;
  * STALE. */
 WSHUB_API wshub_err wshub_ws_forget(wshub_ws_pool *pool, wshub_ws ws);
-/* Stops reading, or goes on; silence is not judged meanwhile. Returns OK; STALE; STATE: the io
- * cannot pause, or it is not open. */
+/* Stops reading, or goes on; neither silence nor a message that does not end is judged meanwhile.
+ * Returns OK; STALE; STATE: the io cannot pause, or it is not open. */
 WSHUB_API wshub_err wshub_ws_pause(wshub_ws_pool *pool, wshub_ws ws, bool paused);
 
 /* How far a WebSocket is. */
@@ -818,6 +818,7 @@ typedef struct wshub_ws__line {
     bool fin, dirty, mute, blocked, opened, paused, pinged, reason, asked_pong;
     bool told_room; /* drained() is owed */
     bool flushing;  /* the stream's end goes out behind what waits */
+    bool moves;     /* a redirect is followed when its stream is closed */
 } wshub_ws__line;
 
 struct wshub_ws_pool {
@@ -1202,7 +1203,7 @@ static void wshub_ws__rearm(wshub_ws_pool *pool, wshub_ws__line *line) {
                                : line->heard_ms + line->idle_ms / 2;
             if (line->idle_ms > 8000) due = (due + 127) | 127; /* many share a turn */
         }
-        if (line->opcode && line->message_timeout_ms != WSHUB_OFF &&
+        if (line->opcode && !line->paused && line->message_timeout_ms != WSHUB_OFF &&
             line->message_ms + line->message_timeout_ms < due)
             due = line->message_ms + line->message_timeout_ms;
     }
@@ -1364,7 +1365,7 @@ static void wshub_ws__flush(wshub_ws_pool *pool, wshub_ws__line *line) {
     wshub_span span;
     int64_t took;
 
-    if (line->blocked || line->flying.ptr || !wshub_ws__has_stream(line)) return;
+    if (line->blocked || line->flying.ptr || line->moves || !wshub_ws__has_stream(line)) return;
     conn.id = line->conn;
     if (line->out.len > line->out_at) {
         span.ptr = line->out.ptr + line->out_at;
@@ -2403,13 +2404,14 @@ static bool wshub_ws__absolute(const wshub_ws__attempt *attempt, wshub_str to,
     return len <= WSHUB_WS__URL_MAX;
 }
 
-/* Follows a redirect: the stream is let go, and all begins anew under the same deadline. NULL:
- * done; else why not. */
+/* Follows a redirect: the stream is closed, and all begins anew under the same deadline. NULL: done;
+ * else why not. */
 static const char *wshub_ws__redirect(wshub_ws_pool *pool, wshub_ws__line *line,
                                       const wshub_ws__answer *answer) {
     wshub_ws__attempt *attempt = line->attempt;
     char text[WSHUB_WS__URL_MAX + 1], *url;
     wshub_ws_url parts;
+    wshub_conn conn;
     uint32_t port = attempt->parts.port;
 
     if (!attempt->redirects_left) return "redirected too often";
@@ -2431,14 +2433,23 @@ static const char *wshub_ws__redirect(wshub_ws_pool *pool, wshub_ws__line *line,
     attempt->redirects_left--;
     attempt->addresses_count = attempt->tried = 0;
     attempt->question = 0;
-    wshub_ws__let_go(pool, line->conn);
-    line->conn = 0;
-    line->blocked = false;
-    wshub_ws__bytes_free(pool, &line->out);
-    line->out_at = 0;
     wshub_ws__bytes_free(pool, &line->in);
-    wshub_ws__to(pool, line, WSHUB_WS__STARTING);
+    line->moves = true;
+    conn.id = line->conn;
+    pool->io.close(pool->io.ctx, conn, false);
     return NULL;
+}
+
+/* The stream of a redirect is closed, and the io has none of our bytes any more: all begins anew,
+ * as if nothing had been answered. */
+static void wshub_ws__moved(wshub_ws_pool *pool, wshub_ws__line *line) {
+    line->moves = line->blocked = false;
+    line->status = 0;
+    line->heads = 0;
+    wshub_ws__bytes_free(pool, &line->out);
+    wshub_ws__bytes_free(pool, &line->flying);
+    line->out_at = line->flown = 0;
+    wshub_ws__to(pool, line, WSHUB_WS__STARTING);
 }
 
 /* ---- the answer ---- */
@@ -2631,7 +2642,7 @@ static void wshub_ws__http_keep(wshub_ws__line *line, wshub_str keep) {
         if (seconds < 1000000) seconds = seconds * 10 + (uint64_t)(keep.ptr[i] - '0');
     }
     seconds = seconds * 1000 > WSHUB_WS__KEEP_MS ? seconds * 1000 - WSHUB_WS__KEEP_MS : 0;
-    if (line->idle_ms == WSHUB_OFF || seconds < most) line->http->keep_ms = (uint32_t)seconds;
+    if (seconds < most) line->http->keep_ms = (uint32_t)seconds; /* most fits, WSHUB_OFF too */
 }
 
 /* An answer is whole: it is told, and the line is free for the next request, or over. */
@@ -3071,7 +3082,7 @@ WSHUB_API wshub_err wshub_ws_resolved(wshub_ws_pool *pool, wshub_ask question,
 static void wshub_ws__watch(wshub_ws_pool *pool, wshub_ws__line *line, uint64_t now) {
     uint64_t heard = pool->io.heard_ms ? pool->io.heard_ms(pool->io.ctx) : now;
 
-    if (line->opcode && line->message_timeout_ms != WSHUB_OFF &&
+    if (line->opcode && !line->paused && line->message_timeout_ms != WSHUB_OFF &&
         heard >= line->message_ms + line->message_timeout_ms) {
         wshub_ws__broken(pool, line, 1008, "a message that does not end");
         return;
@@ -3245,7 +3256,9 @@ static void wshub_ws__on_closed(void *ctx, wshub_conn conn) {
         } else {
             line->conn = 0;
             if (line->state == WSHUB_WS__HTTP && line->http->asked) line->why = WSHUB_WS_END_EARLY;
-            if (line->attempt)
+            if (line->attempt && line->moves)
+                wshub_ws__moved(pool, line);
+            else if (line->attempt)
                 wshub_ws__fail(pool, line, WSHUB_WS_END_EARLY, NULL);
             else
                 wshub_ws__tell_end(pool, line);
@@ -3789,6 +3802,22 @@ WSHUB_API wshub_err wshub_ws_ping(wshub_ws_pool *pool, wshub_ws ws, const void *
     return err;
 }
 
+/* Stops reading, or goes on. The peer's clocks stand still meanwhile: that of its silence, and that
+ * of a message that has begun. */
+static void wshub_ws__set_paused(wshub_ws_pool *pool, wshub_ws__line *line, bool paused) {
+    uint64_t now = wshub_ws_now_ms(pool);
+    wshub_conn conn;
+
+    WSHUB_ASSERT(line->paused != paused && pool->io.pause);
+    if (!paused) line->message_ms += now - line->heard_ms;
+    line->heard_ms = now;
+    line->pinged = false;
+    line->paused = paused;
+    conn.id = line->conn;
+    pool->io.pause(pool->io.ctx, conn, paused);
+    wshub_ws__rearm(pool, line);
+}
+
 WSHUB_API wshub_err wshub_ws_close(wshub_ws_pool *pool, wshub_ws ws, uint16_t code,
                                    wshub_str reason) {
     wshub_ws__line *line = wshub_ws__get(pool, ws.id);
@@ -3808,12 +3837,7 @@ WSHUB_API wshub_err wshub_ws_close(wshub_ws_pool *pool, wshub_ws ws, uint16_t co
     line->why = WSHUB_WS_END_CLOSE;
     line->end_ms = wshub_ws_now_ms(pool) + line->close_ms;
     wshub_ws__to(pool, line, WSHUB_WS__CLOSING);
-    if (line->paused && pool->io.pause) { /* or its Close is never read */
-        wshub_conn conn;
-        conn.id = line->conn;
-        line->paused = false;
-        pool->io.pause(pool->io.ctx, conn, false);
-    }
+    if (line->paused) wshub_ws__set_paused(pool, line, false); /* or its Close is never read */
     return WSHUB_OK;
 }
 
@@ -3838,17 +3862,10 @@ WSHUB_API wshub_err wshub_ws_forget(wshub_ws_pool *pool, wshub_ws ws) {
 
 WSHUB_API wshub_err wshub_ws_pause(wshub_ws_pool *pool, wshub_ws ws, bool paused) {
     wshub_ws__line *line = wshub_ws__get(pool, ws.id);
-    wshub_conn conn;
 
     if (!line) return WSHUB_ERR_STALE;
     if (!pool->io.pause || line->state != WSHUB_WS__OPEN) return WSHUB_ERR_STATE;
-    if (line->paused == paused) return WSHUB_OK;
-    line->paused = paused;
-    line->heard_ms = wshub_ws_now_ms(pool);
-    line->pinged = false;
-    conn.id = line->conn;
-    pool->io.pause(pool->io.ctx, conn, paused);
-    wshub_ws__rearm(pool, line);
+    if (line->paused != paused) wshub_ws__set_paused(pool, line, paused);
     return WSHUB_OK;
 }
 

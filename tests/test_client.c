@@ -552,6 +552,36 @@ TEST(a_redirect_is_followed_if_asked_for_without_credentials_elsewhere) {
     site_stop(&s);
 }
 
+/* What was answered on the way is not told of the end, and the io keeps what it has not sent as long
+ * as it needs it. */
+TEST(a_redirect_that_was_followed_leaves_nothing_behind) {
+    wshub_io_fake_desc slow;
+    wshub_ws_desc d;
+    wshub_conn c;
+    int pends;
+    memset(&slow, 0, sizeof slow);
+    slow.completion = true;
+    memset(&d, 0, sizeof d);
+    d.redirects_max = 1;
+    for (pends = 0; pends < 2; pends++) {
+        EXPECT(site_start(&s, false, pends ? &slow : NULL));
+        (void)site_open(&s, "ws://h:81/a", &d);
+        c = site_dialled(&s, "h:81");
+        wshub_io_fake_hold(s.fake, true);
+        wshub_io_fake_answer(s.fake, c, true);
+        wshub_io_fake_window(s.fake, c, 0); /* an answer before the request has left */
+        wshub_io_fake_hold(s.fake, false);
+        site_say(&s, c, "HTTP/1.1 307 x\r\nLocation: /b\r\n\r\n");
+        c = site_dialled(&s, "h:81");
+        wshub_io_fake_answer(s.fake, c, true);
+        site_accept(&s, c, "", "");
+        site_frame(&s, c, 0x88, "\x03\xE8", 2);
+        wshub_io_fake_end(s.fake, c);
+        EXPECT_STR(site_told(&s), "opened\nended close 1000\n");
+        site_stop(&s);
+    }
+}
+
 /* ---- timers (LIVE-3) ---- */
 
 static wshub_ws_timer twice[2];

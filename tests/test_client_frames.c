@@ -431,6 +431,37 @@ TEST(reading_can_rest) {
     site_stop(&s);
 }
 
+/* What rests in the midst of a message is not a message that does not end (LIVE-3). */
+TEST(reading_can_rest_inside_a_message) {
+    wshub_str none = {NULL, 0};
+    wshub_ws_desc d;
+    wshub_conn c;
+    wshub_ws ws;
+    memset(&d, 0, sizeof d);
+    d.message_timeout_ms = 1000;
+    EXPECT(site_start(&s, false, NULL));
+    ws = site_connect(&s, &d, &c);
+    site_frame(&s, c, 0x01, "a", 1);
+    wshub_io_fake_advance(s.fake, 600);
+    EXPECT_INT(wshub_ws_pause(s.pool, ws, true), WSHUB_OK);
+    wshub_io_fake_advance(s.fake, 5000);
+    EXPECT_INT(wshub_ws_pause(s.pool, ws, false), WSHUB_OK);
+    wshub_io_fake_advance(s.fake, 399);
+    EXPECT_STR(site_told(&s), "");
+    site_frame(&s, c, 0x80, "b", 1);
+    EXPECT_STR(site_told(&s), "text ab\n");
+
+    site_frame(&s, c, 0x01, "a", 1);
+    EXPECT_INT(wshub_ws_pause(s.pool, ws, true), WSHUB_OK);
+    wshub_io_fake_advance(s.fake, 5000);
+    EXPECT_INT(wshub_ws_close(s.pool, ws, 1000, none), WSHUB_OK); /* which reads on */
+    wshub_io_fake_advance(s.fake, 999);
+    site_frame(&s, c, 0x88, NULL, 0);
+    wshub_io_fake_end(s.fake, c);
+    EXPECT_STR(site_told(&s), "ended close 1000\n");
+    site_stop(&s);
+}
+
 /* ---- callbacks ---- */
 
 static const char *when, *what;

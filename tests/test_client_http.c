@@ -438,6 +438,20 @@ TEST(the_server_says_how_long_it_keeps_a_stream) {
     site_stop(&s);
 }
 
+/* Without a limit of ours a server that keeps it for weeks is believed. */
+TEST(a_stream_that_is_kept_for_weeks_is_kept_for_weeks) {
+    wshub_ws_desc d;
+    wshub_conn c;
+    EXPECT(site_start(&s, false, NULL));
+    memset(&d, 0, sizeof d);
+    d.idle_timeout_ms = WSHUB_OFF;
+    (void)asked(&d, &c);
+    site_say(&s, c, OK "Keep-Alive: timeout=4294969\r\nContent-Length: 0\r\n\r\n");
+    wshub_io_fake_advance(s.fake, 86400000); /* 2^32 ms are 49 days */
+    EXPECT_STR(site_told(&s), "answered 200 \n");
+    site_stop(&s);
+}
+
 /* ---- ends ---- */
 
 TEST(a_stream_that_is_cut_does_not_end_a_body) {
