@@ -1397,6 +1397,7 @@ static char *wshub_sio__text_write(const wshub_sio__out *out, char *to) {
     bool named = out->type == '2';
 
     WSHUB_ASSERT(attachments < 100);
+    WSHUB_ASSERT(attachments <= WSHUB_SIO__ATTACHMENTS); /* two digits tell how many */
     *to++ = '4';
     *to++ = (char)(out->type + (attachments ? 3 : 0));
     if (attachments > 9) *to++ = (char)('0' + attachments / 10);
@@ -3174,8 +3175,8 @@ struct wshub_sio {
     uint32_t by_number_cap;
     const wshub_sio__out *saying; /* what a client is told on acceptance; NULL: it is an event */
     size_t saying_count;
-    wshub_sio__socket *leaving;
-    wshub_str *list; /* arguments of the event that is being handed over */
+    wshub_sio__socket *leaving; /* of whose end is being told; NULL: nobody's */
+    wshub_str *list;            /* arguments of the event that is being handed over */
     size_t list_cap;
     char *scratch;
     size_t scratch_cap;
@@ -3222,6 +3223,7 @@ static bool wshub_sio__reach(const wshub_sio *sio, void **items, size_t *cap, si
     size_t more = *cap ? *cap : 8;
     void *grown;
 
+    WSHUB_ASSERT((*items != NULL) == (*cap != 0));
     if (want <= *cap) return true;
     while (more < want) more *= 2;
     grown = wshub_sio__alloc(sio, *items, *cap * item_bytes, more * item_bytes);
@@ -3236,8 +3238,10 @@ static uint64_t wshub_sio__take(wshub_sio *sio, wshub_sio__table *table, void *i
     wshub_sio__entry *entry;
     uint32_t place;
 
+    WSHUB_ASSERT(item);
     if (table->free_first) {
         place = table->free_first - 1;
+        WSHUB_ASSERT(!table->entries[place].item);
         table->free_first = table->entries[place].free_next;
     } else {
         void *entries = table->entries;
@@ -3320,6 +3324,7 @@ static wshub_sio__space *wshub_sio__space_get(const wshub_sio *sio, wshub_sio_na
 
 static wshub_sio_namespace wshub_sio__space_handle(const wshub_sio__space *space) {
     wshub_sio_namespace handle;
+    WSHUB_ASSERT(space->sio->spaces.entries[space->place].item == space);
     handle.id =
         (space->sio->spaces.entries[space->place].generation & 0xFFFF) << 16 | (space->place + 1);
     return handle;
@@ -3351,6 +3356,10 @@ static bool wshub_sio__is_taken(const wshub_sio *sio, wshub_realm realm) {
     }
     return false;
 }
+
+/* >>sio-check: what holds between two calls, and what holds besides where no call is under way. */
+static void wshub_sio__check(const wshub_sio *sio);
+static void wshub_sio__check_still(const wshub_sio *sio);
 
 /* ---- >>sio-encode ----------------------------------------------------------------------------
  * An event as each way has it: frames, with the attachments as frames behind it or as texts, or a
@@ -3398,10 +3407,12 @@ static void wshub_sio__way_commit(wshub_writer *out, int way, size_t len, bool f
 static wshub_err wshub_sio__way_packet(wshub_writer *out, int way, const wshub_sio__out *packet,
                                        bool first) {
     size_t len = wshub_sio__text_len(packet);
-    char *to = wshub_sio__way_text(out, way, len, first);
+    char *to = wshub_sio__way_text(out, way, len, first), *end;
 
     if (!to) return WSHUB_ERR_NOMEM;
-    (void)wshub_sio__text_write(packet, to);
+    end = wshub_sio__text_write(packet, to);
+    WSHUB_ASSERT(end == to + len);
+    (void)end;
     wshub_sio__way_commit(out, way, len, first);
     return WSHUB_OK;
 }
@@ -3492,7 +3503,7 @@ static void wshub_sio__say(const wshub_sio__peer *peer, char type, wshub_str spa
     wshub_sio *sio = peer->sio;
     wshub_sio__out out;
     size_t len;
-    char *text;
+    char *text, *end;
 
     memset(&out, 0, sizeof out);
     out.type = type;
@@ -3504,7 +3515,9 @@ static void wshub_sio__say(const wshub_sio__peer *peer, char type, wshub_str spa
         (void)wshub_eio_close_for(sio->eio, peer->session, WSHUB_EIO_OVERFLOW);
         return;
     }
-    (void)wshub_sio__text_write(&out, text);
+    end = wshub_sio__text_write(&out, text);
+    WSHUB_ASSERT(end == text + len);
+    (void)end;
     (void)wshub_eio_send(sio->eio, peer->session, text + 1, len - 1, true); /* which says the 4 */
     wshub_sio__free(sio, text, len);
 }
@@ -3596,6 +3609,7 @@ static void wshub_sio__bus_hear(const wshub_sio__space *space, uint32_t dialect,
     bool pattern = *end == '*';
     wshub_str channel;
 
+    WSHUB_ASSERT(space->on_bus);
     wshub_sio__sink_put(&sink, space->name.ptr, space->name.len);
     wshub_sio__sink_text(&sink, "#");
     wshub_sio__sink_put(&sink, rest.ptr, rest.len);
@@ -3641,6 +3655,7 @@ static void wshub_sio__bus_join(wshub_sio__space *space) {
     uint8_t bytes[WSHUB_SIO__UID];
     size_t i;
 
+    WSHUB_ASSERT(!space->uid[0]); /* it is known by one name as long as it is there */
     wshub_random_bytes(space->sio->hub, bytes, sizeof bytes);
     for (i = 0; i < sizeof bytes; i++) space->uid[i] = alphabet[bytes[i] & 63];
     wshub_sio__bus_listen(space, true);
@@ -3726,6 +3741,8 @@ static void wshub_sio__space_free(wshub_sio__space *space) {
     wshub_sio *sio = space->sio;
     uint64_t generation = sio->spaces.entries[space->place].generation;
 
+    WSHUB_ASSERT(sio->stats.namespaces > 0);
+    WSHUB_ASSERT(wshub_sio__get(&sio->spaces, generation << 32 | (space->place + 1)) == space);
     wshub_sio__drop(&sio->spaces, generation << 32 | (space->place + 1));
     wshub_sio__past_free(sio, space->past);
     wshub_sio__text_free(sio, &space->name);
@@ -3829,10 +3846,13 @@ static void wshub_sio__space_sweep(wshub *hub, void *arg) {
             (void)wshub_timer_start(hub, 100, wshub_sio__space_sweep, sio, NULL);
             continue;
         }
+        WSHUB_ASSERT(sio->made > 0);
+        WSHUB_ASSERT(!space->past || !space->past->absent);
         sio->made--;
         wshub_sio__bus_listen(space, false);
         wshub_sio__space_free(space);
     }
+    wshub_sio__check(sio);
 }
 
 /* One that was made, and that nobody is in, goes. */
@@ -3855,6 +3875,8 @@ static wshub_sio__space *wshub_sio__space_ask(wshub_sio *sio, wshub_str name) {
     if (space || !wshub_sio__name_ok(name)) return space;
     for (rule = sio->rules; rule; rule = rule->next) {
         if (!rule->desc.matches(sio, name, rule->desc.user)) continue;
+        space = wshub_sio__space_find(sio, name);
+        if (space) return space; /* whoever was asked has opened it already */
         if (sio->made >= sio->desc.namespaces_max) {
             sio->stats.limits++;
             return NULL;
@@ -3876,6 +3898,8 @@ static wshub_sio_ack wshub_sio__due_new(wshub_sio__socket *socket, wshub_str id)
     wshub_sio__due *due, **last = &socket->dues;
     wshub_sio_ack ack = {0};
 
+    WSHUB_ASSERT(socket->peer);
+    WSHUB_ASSERT(id.len && id.len <= WSHUB_SIO__ID_DIGITS); /* as it was read */
     if (socket->dues_count >= sio->desc.acks_per_socket_max) {
         while ((*last)->next) last = &(*last)->next;
         due = *last;
@@ -3907,6 +3931,7 @@ static void wshub_sio__due_free(wshub_sio__due *due) {
     wshub_sio *sio = socket->space->sio;
     wshub_sio__due **link = &socket->dues;
 
+    WSHUB_ASSERT(socket->dues_count > 0);
     while (*link != due) link = &(*link)->next;
     *link = due->next;
     socket->dues_count--;
@@ -4088,6 +4113,8 @@ static void wshub_sio__wait_tell(const wshub_sio__wait *wait, const char *error)
 static void wshub_sio__wait_end(wshub_sio__wait *wait, const char *error) {
     wshub_sio__wait copy = *wait; /* what is told may end anything */
 
+    WSHUB_ASSERT(!wait->fn || !wait->found);
+    WSHUB_ASSERT(wait->fn || wait->found || wait->asker.id_len); /* somebody wants to know */
     wait->first_kept = NULL;
     wshub_sio__wait_free(wait);
     if (copy.found)
@@ -4110,9 +4137,11 @@ static void wshub_sio__wait_check(wshub_sio__wait *wait) {
 
 static void wshub_sio__wait_due(wshub *hub, void *arg) {
     wshub_sio__wait *wait = (wshub_sio__wait *)arg;
+    const wshub_sio *sio = wait->sio;
     char text[96];
 
     (void)hub;
+    WSHUB_ASSERT(wait->timer.id);
     wait->timer.id = 0;
     if (wait->about != WSHUB_SIO__ALONE) wait->sio->stats.requests_late++;
     if (!wait->found)
@@ -4126,6 +4155,7 @@ static void wshub_sio__wait_due(wshub *hub, void *arg) {
         (void)snprintf(text, sizeof text, "timeout reached while waiting for %s response",
                        wait->about == WSHUB_SIO__FETCH ? "fetchSockets" : "allRooms");
     wshub_sio__wait_end(wait, text);
+    wshub_sio__check_still(sio);
 }
 
 /* New: nobody is asked by it yet. NULL: out of memory. */
@@ -4164,6 +4194,7 @@ static wshub_err wshub_sio__wait_ask(wshub_sio__wait *wait, wshub_sio__socket *s
     wshub_sio *sio = wait->sio;
     wshub_sio__asked *asked;
 
+    WSHUB_ASSERT(socket && (wait->many || !wait->asked));
     if (socket->asked_count >= sio->desc.acks_per_socket_max) {
         sio->stats.limits++;
         return WSHUB_ERR_LIMIT;
@@ -4231,6 +4262,8 @@ static void wshub_sio__asked_done(wshub_sio__asked *asked) {
     wshub_sio__socket *socket = asked->socket;
     wshub_sio__asked **link = &socket->asked;
 
+    WSHUB_ASSERT(socket->asked_count > 0);
+    WSHUB_ASSERT(asked->wait->left > 0);
     while (*link != asked) link = &(*link)->next_of_socket;
     *link = asked->next_of_socket;
     socket->asked_count--;
@@ -4613,11 +4646,14 @@ static void wshub_sio__answer_passed(const wshub_sio__wait *wait, wshub_str json
 /* The broker has said how many have subscribed to the requests of a namespace, we among them. */
 static void wshub_sio__counted(wshub *hub, const wshub_bus_reply *reply, void *arg) {
     wshub_sio__census *census = (wshub_sio__census *)arg;
+    wshub_sio *sio = census->sio;
     wshub_sio__wait *wait = census->wait;
     int64_t count = 0;
 
     (void)hub;
-    wshub_sio__free(census->sio, census, sizeof *census);
+    WSHUB_ASSERT(sio); /* the answer comes later than the question, never from inside it */
+    WSHUB_ASSERT(!wait || (wait->census == census && !wait->servers));
+    wshub_sio__free(sio, census, sizeof *census);
     if (!wait) return;
     wait->census = NULL;
     wait->uncounted = !reply || reply->kind != WSHUB_BUS_REPLY_ARRAY || reply->count < 2 ||
@@ -4625,6 +4661,7 @@ static void wshub_sio__counted(wshub *hub, const wshub_bus_reply *reply, void *a
     if (!wait->uncounted) count = reply->items[1].integer;
     if (count > 1) wait->servers = count > UINT32_MAX ? UINT32_MAX : (uint32_t)(count - 1);
     wshub_sio__wait_check(wait);
+    wshub_sio__check(sio);
 }
 
 /* Asks the broker how many there are. What cannot be asked is not waited for. */
@@ -4634,6 +4671,7 @@ static void wshub_sio__count(wshub_sio__wait *wait, const wshub_sio__space *spac
     wshub_sio__census *census = (wshub_sio__census *)wshub_sio__new(sio, sizeof *census);
     wshub_str argv[3];
 
+    WSHUB_ASSERT(!wait->census && space->on_bus);
     to = wshub_sio__put(to, wshub_str_z(sio->asks_prefix));
     to = wshub_sio__put(to, space->name);
     *to++ = '#';
@@ -4660,6 +4698,7 @@ static wshub_err wshub_sio__wait_out(wshub_sio__wait *wait, const wshub_sio__spa
     uint8_t bytes[WSHUB_SIO__UID];
     size_t i;
 
+    WSHUB_ASSERT(wait->about == WSHUB_SIO__ALONE && about != WSHUB_SIO__ALONE);
     if (sio->stats.requests_pending >= sio->desc.requests_max) {
         sio->stats.limits++;
         return WSHUB_ERR_LIMIT;
@@ -4842,6 +4881,7 @@ static void wshub_sio__past_drop(wshub_sio *sio, wshub_sio__past *past, wshub_si
 static void wshub_sio__past_trim(wshub_sio *sio, wshub_sio__past *past) {
     uint64_t now = wshub_now_ms(sio->hub);
 
+    WSHUB_ASSERT(!sio->keeping); /* what is being sent now would go, too */
     while (past->oldest) {
         const wshub_sio__said *said = past->oldest;
         if (now - said->at_ms <= wshub_sio__past_ms(sio)) {
@@ -5041,6 +5081,8 @@ static void wshub_sio__absent_unlink(wshub_sio__absent *absent) {
     wshub_sio__recovery *recovery = sio->recovery;
     wshub_sio__absent **link = wshub_sio__bucket(sio, absent->pid);
 
+    WSHUB_ASSERT(sio->stats.recovery_sessions > 0 && absent->space->past->absent > 0);
+    WSHUB_ASSERT(recovery->bytes >= absent->bytes);
     while (*link != absent) link = &(*link)->next;
     *link = absent->next;
     if (absent->older)
@@ -5177,6 +5219,7 @@ static void wshub_sio__recovery_due(wshub *hub, void *arg) {
     size_t i;
 
     (void)hub;
+    WSHUB_ASSERT(sio->recovery && sio->recovery->timer.id);
     sio->recovery->timer.id = 0;
     wshub_sio__absent_trim(sio);
     for (i = 0; i < sio->spaces.count; i++) {
@@ -5184,6 +5227,7 @@ static void wshub_sio__recovery_due(wshub *hub, void *arg) {
         if (space && space->past) wshub_sio__past_trim(sio, space->past);
     }
     wshub_sio__recovery_watch(sio);
+    wshub_sio__check_still(sio);
 }
 
 /* Looks after what is kept, from time to time, as long as something is: how old it is counts when
@@ -5429,9 +5473,382 @@ static wshub_sio__out *wshub_sio__missed(wshub_sio *sio, const wshub_sio__ticket
     return outs;
 }
 
+/* ---- >>sio-check -----------------------------------------------------------------------------
+ * What holds between two calls: what is counted, listed and found by handles agrees. With
+ * WSHUB_SELF_CHECK all of it is gone through at the end of each report, as long as there is little
+ * of it; else this is nothing. */
+
+#if defined(WSHUB_SELF_CHECK) && !defined(NDEBUG)
+enum {
+    WSHUB_SIO__CHECKED = 32,         /* of a kind, up to which all is gone through */
+    WSHUB_SIO__CHECKED_PLACES = 1024 /* for sockets, most of them empty */
+};
+
+/* Is there so little that it can be gone through each time? */
+static bool wshub_sio__check_small(const wshub_sio *sio) {
+    const wshub_sio_stats *stats = &sio->stats;
+    return sio->spaces.count <= WSHUB_SIO__CHECKED && sio->pending.count <= WSHUB_SIO__CHECKED &&
+           sio->dues.count <= WSHUB_SIO__CHECKED && sio->owed.count <= WSHUB_SIO__CHECKED &&
+           sio->by_number_cap <= WSHUB_SIO__CHECKED_PLACES &&
+           stats->sockets <= WSHUB_SIO__CHECKED && stats->acks_pending <= WSHUB_SIO__CHECKED &&
+           stats->requests_pending <= WSHUB_SIO__CHECKED &&
+           stats->recovery_sessions <= WSHUB_SIO__CHECKED &&
+           stats->recovery_packets <= WSHUB_SIO__CHECKED;
+}
+
+/* Goes through all sockets, the one whose end is being told too.
+ *   at  0 to begin
+ * Returns NULL: no more. */
+static const wshub_sio__socket *wshub_sio__check_each(const wshub_sio *sio, size_t *at) {
+    const wshub_sio__socket *leaving = sio->leaving;
+
+    while (*at < sio->by_number_cap) {
+        const wshub_sio__socket *socket = sio->by_number[(*at)++];
+        if (socket) return socket;
+    }
+    if (*at > sio->by_number_cap || !leaving || sio->by_number[leaving->number] == leaving)
+        return NULL;
+    ++*at;
+    return leaving;
+}
+
+/* A table: each place has something or is in the list of those that are free. Returns how many
+ * have. */
+static size_t wshub_sio__check_table(const wshub_sio__table *table) {
+    size_t i, used = 0, unused = 0;
+    uint32_t place = table->free_first;
+
+    WSHUB_ASSERT(table->count <= table->cap);
+    for (i = 0; i < table->count; i++) used += table->entries[i].item != NULL;
+    for (; place; place = table->entries[place - 1].free_next, unused++) {
+        WSHUB_ASSERT(place <= table->count && unused < table->count);
+        WSHUB_ASSERT(!table->entries[place - 1].item);
+    }
+    WSHUB_ASSERT(used + unused == table->count);
+    return used;
+}
+
+/* Is it among what waits for an answer of sockets? */
+static bool wshub_sio__check_asks(const wshub_sio__wait *wait, const wshub_sio__asked *asked) {
+    const wshub_sio__asked *at = wait->asked;
+    while (at && at != asked) at = at->next_of_wait;
+    return at != NULL;
+}
+
+/* What waits for answers: as many as are left are asked, and what is kept is counted. */
+static void wshub_sio__check_wait(const wshub_sio *sio, const wshub_sio__wait *wait) {
+    const wshub_sio__asked *asked;
+    const wshub_sio__kept *kept, *last = NULL;
+    uint32_t left = 0, count = 0;
+    size_t bytes = 0;
+
+    WSHUB_ASSERT(wait->sio == sio);
+    WSHUB_ASSERT((wait->fn != NULL) + (wait->found != NULL) + (wait->asker.id_len != 0) == 1);
+    for (asked = wait->asked; asked; asked = asked->next_of_wait) {
+        WSHUB_ASSERT(asked->wait == wait);
+        left += asked->socket != NULL;
+    }
+    WSHUB_ASSERT(wait->left == left);
+    WSHUB_ASSERT(wait->many || left <= 1);
+
+    for (kept = wait->first_kept; kept; last = kept, kept = kept->next, count++)
+        bytes += kept->bytes;
+    WSHUB_ASSERT(wait->kept_count == count && wait->kept_bytes == bytes);
+    WSHUB_ASSERT(bytes <= sio->desc.answers_bytes_max);
+    WSHUB_ASSERT(last ? wait->next_kept == &last->next : wait->next_kept == &wait->first_kept);
+
+    WSHUB_ASSERT(!wait->census || (wait->census->wait == wait && wait->census->sio == sio));
+    if (wait->about == WSHUB_SIO__ALONE)
+        WSHUB_ASSERT(!wait->census && !wait->servers && !wait->told && !wait->clients);
+}
+
+/* About what others are asked. */
+static void wshub_sio__check_out(const wshub_sio *sio) {
+    const wshub_sio__wait *wait;
+    uint64_t count = 0;
+
+    for (wait = sio->out; wait; wait = wait->next_out, count++) {
+        WSHUB_ASSERT(wait->about != WSHUB_SIO__ALONE);
+        wshub_sio__check_wait(sio, wait);
+    }
+    WSHUB_ASSERT(sio->stats.requests_pending == count && count <= sio->desc.requests_max);
+}
+
+/* Which events of servers the application has yet to answer: in their order. */
+static void wshub_sio__check_owed(const wshub_sio *sio) {
+    const wshub_sio__owed *owed, *last = NULL;
+    size_t count = 0;
+
+    for (owed = sio->owed_oldest; owed; last = owed, owed = owed->next, count++)
+        WSHUB_ASSERT(wshub_sio__get(&sio->owed, owed->handle) == owed);
+    WSHUB_ASSERT(!last || sio->owed_end == &last->next);
+    WSHUB_ASSERT(sio->owed_count == count && count <= sio->desc.requests_max);
+    WSHUB_ASSERT(wshub_sio__check_table(&sio->owed) == count);
+}
+
+/* What a socket waits for and what waits for it. *dues, *asked: they are added. */
+static void wshub_sio__check_waits(const wshub_sio *sio, const wshub_sio__socket *socket,
+                                   size_t *dues, size_t *asked) {
+    const wshub_sio__asked *ask;
+    const wshub_sio__due *due;
+    uint32_t dues_count = 0, asked_count = 0;
+
+    for (due = socket->dues; due; due = due->next, dues_count++) {
+        WSHUB_ASSERT(due->socket == socket);
+        WSHUB_ASSERT(wshub_sio__get(&sio->dues, due->handle) == due);
+    }
+    WSHUB_ASSERT(socket->dues_count == dues_count && dues_count <= sio->desc.acks_per_socket_max);
+
+    for (ask = socket->asked; ask; ask = ask->next_of_socket, asked_count++) {
+        WSHUB_ASSERT(ask->socket == socket);
+        WSHUB_ASSERT(wshub_sio__check_asks(ask->wait, ask));
+        wshub_sio__check_wait(sio, ask->wait);
+    }
+    WSHUB_ASSERT(socket->asked_count == asked_count);
+    WSHUB_ASSERT(asked_count <= sio->desc.acks_per_socket_max);
+    *dues += dues_count;
+    *asked += asked_count;
+}
+
+/* A session: its sockets and those that ask to be some are its own, at most one in a namespace. */
+static void wshub_sio__check_peer(const wshub_sio *sio, const wshub_sio__peer *peer) {
+    const wshub_sio__part *part = peer->part;
+    const wshub_sio__socket *socket, *other;
+    const wshub_sio__pending *pending, *next;
+    uint32_t crowd = 0;
+
+    WSHUB_ASSERT(peer->sio == sio);
+    WSHUB_ASSERT(wshub_eio_session_user(sio->eio, peer->session) == peer);
+    for (socket = peer->sockets; socket; socket = socket->next, crowd++) {
+        WSHUB_ASSERT(socket->peer == peer);
+        for (other = socket->next; other; other = other->next)
+            WSHUB_ASSERT(other->space != socket->space);
+        for (pending = peer->pending; pending; pending = pending->next)
+            WSHUB_ASSERT(pending->space != socket->space);
+    }
+    for (pending = peer->pending; pending; pending = pending->next, crowd++) {
+        WSHUB_ASSERT(pending->peer == peer);
+        for (next = pending->next; next; next = next->next)
+            WSHUB_ASSERT(next->space != pending->space);
+    }
+    WSHUB_ASSERT(crowd <= sio->desc.sockets_per_session_max);
+    if (part) {
+        size_t held = part->text.len;
+        unsigned i;
+        for (i = 0; i < part->have; i++) held += part->attachments[i].len;
+        WSHUB_ASSERT(part->have < part->want && part->held == held);
+    }
+}
+
+/* A socket has a session as long as nobody has said why it ends. */
+static void wshub_sio__check_socket(const wshub_sio *sio, const wshub_sio__socket *socket) {
+    const wshub_sio__ticket *ticket = socket->ticket;
+    const wshub_sio__socket *at;
+    uint32_t number = wshub_client_number(sio->hub, socket->client);
+
+    WSHUB_ASSERT(socket->space == sio->spaces.entries[socket->space->place].item);
+    WSHUB_ASSERT((socket->peer == NULL) == (socket->reason != NULL));
+    WSHUB_ASSERT(!socket->ping.id || socket->space->desc.flow);
+    if (socket->peer) {
+        for (at = socket->peer->sockets; at != socket;) at = at->next;
+        wshub_sio__check_peer(sio, socket->peer);
+        WSHUB_ASSERT(number == socket->number || number == UINT32_MAX); /* we hear that it goes */
+    }
+    if (ticket) {
+        WSHUB_ASSERT(sio->recovery && socket->space->past && !socket->space->desc.flow);
+        WSHUB_ASSERT(ticket->since <= socket->space->past->numbers);
+        WSHUB_ASSERT(!ticket->back || (ticket->recovered && ticket->back->space == socket->space));
+    }
+}
+
+/* All sockets: each is found by the number of its client. */
+static void wshub_sio__check_sockets(const wshub_sio *sio) {
+    const wshub_sio__socket *socket;
+    size_t at = 0, dues = 0, asked = 0, sockets = 0;
+
+    while ((socket = wshub_sio__check_each(sio, &at)) != NULL) {
+        wshub_sio__check_socket(sio, socket);
+        wshub_sio__check_waits(sio, socket, &dues, &asked);
+        sockets += sio->by_number[socket->number] == socket;
+    }
+    WSHUB_ASSERT(sio->stats.sockets == sockets);
+    WSHUB_ASSERT(sio->stats.acks_pending == asked);
+    WSHUB_ASSERT(wshub_sio__check_table(&sio->dues) == dues);
+}
+
+/* Who asks to connect is known by a handle, and to its session. */
+static void wshub_sio__check_pending(const wshub_sio *sio) {
+    size_t i;
+
+    (void)wshub_sio__check_table(&sio->pending);
+    for (i = 0; i < sio->pending.count; i++) {
+        const wshub_sio__pending *pending =
+            (const wshub_sio__pending *)sio->pending.entries[i].item;
+        const wshub_sio__pending *at = pending ? pending->peer->pending : NULL;
+        if (!pending) continue;
+        WSHUB_ASSERT(wshub_sio__get(&sio->pending, pending->handle) == pending);
+        WSHUB_ASSERT(pending->space == sio->spaces.entries[pending->space->place].item);
+        while (at && at != pending) at = at->next;
+        WSHUB_ASSERT(at);
+        wshub_sio__check_peer(sio, pending->peer);
+    }
+}
+
+/* How many there are of a namespace: sockets, who asks to be one, who may come back. */
+static uint32_t wshub_sio__check_crowd(const wshub_sio *sio, const wshub_sio__space *space) {
+    const wshub_sio__absent *absent = sio->recovery ? sio->recovery->oldest : NULL;
+    const wshub_sio__socket *socket;
+    uint32_t crowd = 0, absents = 0;
+    size_t at = 0, i;
+
+    while ((socket = wshub_sio__check_each(sio, &at)) != NULL) {
+        if (socket->space == space) crowd += socket->ticket && socket->ticket->back ? 2 : 1;
+    }
+    for (i = 0; i < sio->pending.count; i++) {
+        const wshub_sio__pending *pending =
+            (const wshub_sio__pending *)sio->pending.entries[i].item;
+        crowd += pending && pending->space == space;
+    }
+    for (; absent; absent = absent->newer) absents += absent->space == space;
+    WSHUB_ASSERT(absents == (space->past ? space->past->absent : 0));
+    return crowd + absents;
+}
+
+/* What a namespace keeps of what it has said: in order, and counted. Returns its bytes. */
+static uint64_t wshub_sio__check_past(const wshub_sio__past *past, uint64_t *packets) {
+    const wshub_sio__said *said, *last = NULL;
+    uint32_t count = 0;
+    size_t bytes = 0;
+
+    for (said = past->oldest; said; last = said, said = said->next, count++) {
+        WSHUB_ASSERT(!last || (said->number > last->number && said->at_ms >= last->at_ms));
+        bytes += said->bytes;
+    }
+    WSHUB_ASSERT(past->count == count && past->bytes == bytes);
+    WSHUB_ASSERT(last ? past->end == &last->next : past->end == &past->oldest);
+    WSHUB_ASSERT(!last || last->number <= past->numbers);
+    WSHUB_ASSERT(past->lost <= past->numbers);
+    WSHUB_ASSERT(!past->oldest || past->lost < past->oldest->number);
+    *packets += count;
+    return bytes;
+}
+
+/* Who may come back: by age, and by the pid. Returns the bytes. */
+static uint64_t wshub_sio__check_absent(wshub_sio *sio) {
+    const wshub_sio__recovery *recovery = sio->recovery;
+    const wshub_sio__absent *absent, *older = NULL, *at;
+    uint64_t count = 0, found = 0;
+    size_t bytes = 0, i;
+
+    for (absent = recovery->oldest; absent; older = absent, absent = absent->newer, count++) {
+        WSHUB_ASSERT(absent->older == older);
+        WSHUB_ASSERT(!older || absent->gone_ms >= older->gone_ms);
+        for (at = *wshub_sio__bucket(sio, absent->pid); at != absent;) at = at->next;
+        bytes += absent->bytes;
+    }
+    for (i = 0; i < WSHUB_SIO__BUCKETS; i++) {
+        for (at = recovery->buckets[i]; at; at = at->next) found++;
+    }
+    WSHUB_ASSERT(recovery->newest == older);
+    WSHUB_ASSERT(recovery->bytes == bytes);
+    WSHUB_ASSERT(sio->stats.recovery_sessions == count && found == count);
+    return bytes;
+}
+
+/* A namespace has one place, one name and one realm. */
+static void wshub_sio__check_space(const wshub_sio *sio, const wshub_sio__space *space) {
+    const wshub_sio__space *given = sio->given;
+
+    WSHUB_ASSERT(space->sio == sio);
+    WSHUB_ASSERT(wshub_sio__space_find(sio, space->name) == space);
+    WSHUB_ASSERT(wshub_sio__space_in(sio, space->realm) == space);
+    WSHUB_ASSERT(!space->desc.flow || space->desc.flow == &space->flow);
+    WSHUB_ASSERT(!space->past || (sio->recovery && !space->desc.flow));
+    while (given && given != space) given = given->next_given;
+    WSHUB_ASSERT(!given || (!space->made && !space->on_bus));
+    WSHUB_ASSERT(!space->on_bus || (sio->desc.bus && space->uid[0]));
+    WSHUB_ASSERT(space->sockets == wshub_sio__check_crowd(sio, space));
+}
+
+static void wshub_sio__check_spaces(const wshub_sio *sio) {
+    uint64_t packets = 0, bytes = 0;
+    uint32_t made = 0;
+    size_t i;
+
+    for (i = 0; i < sio->spaces.count; i++) {
+        const wshub_sio__space *space = (const wshub_sio__space *)sio->spaces.entries[i].item;
+        if (!space) continue;
+        WSHUB_ASSERT(space->place == i);
+        wshub_sio__check_space(sio, space);
+        made += space->made;
+        if (space->past) bytes += wshub_sio__check_past(space->past, &packets);
+    }
+    WSHUB_ASSERT(wshub_sio__check_table(&sio->spaces) == sio->stats.namespaces);
+    WSHUB_ASSERT(sio->made == made && made <= sio->desc.namespaces_max);
+
+    if (sio->recovery) bytes += wshub_sio__check_absent((wshub_sio *)(uintptr_t)sio);
+    WSHUB_ASSERT(sio->stats.recovery_packets == packets && sio->stats.recovery_bytes == bytes);
+}
+
+static void wshub_sio__check(const wshub_sio *sio) {
+    if (!wshub_sio__check_small(sio)) return;
+    wshub_sio__check_spaces(sio);
+    wshub_sio__check_sockets(sio);
+    wshub_sio__check_pending(sio);
+    wshub_sio__check_out(sio);
+    wshub_sio__check_owed(sio);
+}
+
+/* Nothing is half done: nobody waits for what has come, and what is kept is within its limits. */
+static void wshub_sio__check_still(const wshub_sio *sio) {
+    const wshub_sio__socket *socket;
+    const wshub_sio__asked *asked;
+    const wshub_sio__wait *wait;
+    size_t at = 0, i;
+
+    WSHUB_ASSERT(!sio->saying && !sio->keeping && !sio->leaving);
+    if (!wshub_sio__check_small(sio)) return;
+    wshub_sio__check(sio);
+    for (wait = sio->out; wait; wait = wait->next_out) WSHUB_ASSERT(!wshub_sio__wait_over(wait));
+    while ((socket = wshub_sio__check_each(sio, &at)) != NULL) {
+        for (asked = socket->asked; asked; asked = asked->next_of_socket)
+            WSHUB_ASSERT(!wshub_sio__wait_over(asked->wait));
+        WSHUB_ASSERT(!socket->ticket || !socket->ticket->back || socket->reason);
+        WSHUB_ASSERT(!socket->peer || !socket->peer->timer.id);
+        WSHUB_ASSERT(!socket->peer || !socket->peer->part || socket->peer->part->timer.id);
+    }
+    for (i = 0; i < sio->spaces.count; i++) {
+        const wshub_sio__space *space = (const wshub_sio__space *)sio->spaces.entries[i].item;
+        if (!space || !space->past) continue;
+        WSHUB_ASSERT(space->past->count <= sio->desc.recovery_packets_max);
+        WSHUB_ASSERT(space->past->bytes <= sio->desc.recovery_bytes_max);
+    }
+    WSHUB_ASSERT(sio->stats.recovery_sessions <= sio->desc.recovery_sessions_max);
+    WSHUB_ASSERT(!sio->recovery || sio->recovery->bytes <= sio->desc.recovery_bytes_max);
+}
+#else
+static void wshub_sio__check(const wshub_sio *sio) {
+    (void)sio;
+}
+static void wshub_sio__check_still(const wshub_sio *sio) {
+    (void)sio;
+}
+#endif
+
 /* ---- >>sio-sockets ---------------------------------------------------------------------------
  * Sockets: how they come and go. */
 
+/* Behind all that its session has: in the order in which they came. */
+static void wshub_sio__link(wshub_sio__peer *peer, wshub_sio__socket *socket) {
+    wshub_sio__socket **link = &peer->sockets;
+
+    WSHUB_ASSERT(!socket->peer && !socket->next);
+    while (*link) link = &(*link)->next;
+    *link = socket;
+    socket->peer = peer;
+}
+
+/* Its session has it no more. `next` stays, for whoever is going through them. */
 static void wshub_sio__unlink(wshub_sio__socket *socket) {
     wshub_sio__socket **link;
 
@@ -5497,7 +5914,7 @@ static void wshub_sio__bad(wshub_sio__peer *peer, const char *text) {
 static void wshub_sio__socket_free(wshub_sio__socket *socket) {
     wshub_sio *sio = socket->space->sio;
 
-    WSHUB_ASSERT(!socket->peer);
+    WSHUB_ASSERT(!socket->peer && !socket->asked);
     if (socket->ping.id) (void)wshub_timer_stop(sio->hub, socket->ping);
     wshub_sio__ticket_free(sio, socket->ticket);
     while (socket->dues) wshub_sio__due_free(socket->dues);
@@ -5522,6 +5939,7 @@ static void wshub_sio__disconnecting(wshub *hub, const wshub_gone *gone, void *u
     wshub_sio__socket *socket = wshub_sio__socket_of(sio, gone->client);
 
     (void)hub;
+    WSHUB_ASSERT(!sio->leaving); /* one goes after the other */
     sio->leaving = socket;
     if (!socket) return; /* one that could not come in */
     wshub_sio__unlink(socket);
@@ -5537,16 +5955,19 @@ static void wshub_sio__disconnected(wshub *hub, const wshub_gone *gone, void *us
     wshub_sio__socket *socket = sio->leaving;
 
     (void)hub;
-    sio->leaving = NULL;
     if (!socket) return;
     WSHUB_ASSERT(socket->client.id == gone->client.id);
+    WSHUB_ASSERT(sio->by_number[socket->number] == socket && sio->stats.sockets > 0);
+    WSHUB_ASSERT(!socket->peer && socket->reason);
     sio->by_number[socket->number] = NULL;
     sio->stats.sockets--;
     wshub_sio__asked_drop(socket);
     if (socket->space->desc.on_disconnected)
         socket->space->desc.on_disconnected(sio, gone->client, socket->reason,
                                             socket->space->desc.user);
+    sio->leaving = NULL;
     wshub_sio__socket_free(socket);
+    wshub_sio__check_still(sio);
 }
 
 /* The hub, or the application by its functions, wants a socket to go. */
@@ -5697,6 +6118,7 @@ static void wshub_sio__flow_ping(wshub *hub, void *arg) {
     wshub_sio__word word;
     char text[64];
 
+    WSHUB_ASSERT(socket->ping.id && socket->space->desc.flow);
     wshub_sio__word_make(&word, "ping", wshub_sio__ping_json(hub, text));
     (void)wshub_client_send_packet(hub, socket->client, &word.packet);
     socket->ping.id = 0;
@@ -5758,6 +6180,8 @@ static void wshub_sio__connected(wshub *hub, wshub_client client, void *user) {
     const wshub_sio__space *space = socket ? socket->space : NULL;
 
     if (!space || !space->desc.flow) return;
+    WSHUB_ASSERT(socket->peer); /* who has ended is not accepted */
+    WSHUB_ASSERT(!socket->ping.id);
     if (!sio->desc.keep_http) wshub_eio_forget_http(sio->eio, socket->peer->session);
     if (space->flow.ping_interval_ms != WSHUB_OFF &&
         wshub_timer_start(hub, space->flow.ping_interval_ms, wshub_sio__flow_ping, socket,
@@ -5774,6 +6198,7 @@ static void wshub_sio__flow_enter(const wshub_sio__socket *socket) {
     wshub_str json;
     char text[64];
 
+    WSHUB_ASSERT(socket->peer && socket->space->desc.flow);
     json.ptr = text;
     json.len = wshub_sio__sid_json(sio, socket->client, NULL, text);
     wshub_sio__say(socket->peer, '0', socket->space->name, json);
@@ -5934,6 +6359,7 @@ static bool wshub_sio__number(wshub_sio *sio, wshub_sio__socket *socket) {
     size_t cap = sio->by_number_cap;
     void *items = sio->by_number;
 
+    WSHUB_ASSERT(number >= sio->by_number_cap || !sio->by_number[number]);
     if (!wshub_sio__reach(sio, &items, &cap, (size_t)number + 1, sizeof *sio->by_number))
         return false;
     sio->by_number = (wshub_sio__socket **)items;
@@ -5969,13 +6395,31 @@ static wshub_err wshub_sio__let_in(wshub_sio__socket *socket, const wshub_identi
     return err;
 }
 
+/* A new socket of a flow is in the room of its id at once, as Node has it, and hears that it is
+ * there. on_log, which is told of what joining has logged, may have ended it. */
+static wshub_err wshub_sio__enter_flow(wshub_sio__socket *socket) {
+    wshub_sio *sio = socket->space->sio;
+    wshub_str id = wshub_client_id(sio->hub, socket->client);
+    wshub_err err = wshub_client_join(sio->hub, socket->client, id);
+
+    if (!socket->peer) return err;
+    if (!err) {
+        wshub_sio__flow_enter(socket);
+        return WSHUB_OK;
+    }
+    wshub_sio__unlink(socket);
+    sio->by_number[socket->number] = NULL;
+    sio->stats.sockets--;
+    (void)wshub_client_cancel(sio->hub, socket->client);
+    return err;
+}
+
 /* A client of the hub's for a socket that has been let in. */
 static wshub_err wshub_sio__enter(wshub_sio__peer *peer, wshub_sio__socket *socket,
                                   const wshub_identity *identity) {
     wshub_sio *sio = peer->sio;
     const wshub_sio_flow *flow = socket->space->desc.flow;
     const wshub_sio__absent *back = socket->ticket ? socket->ticket->back : NULL;
-    wshub_sio__socket **link;
     wshub_client_desc who;
     char id[WSHUB_SIO__ID];
     wshub_err err;
@@ -5994,23 +6438,13 @@ static wshub_err wshub_sio__enter(wshub_sio__peer *peer, wshub_sio__socket *sock
     err = wshub_client_add(sio->hub, wshub_eio_hub_session(sio->eio, peer->session), &who,
                            &socket->client);
     if (err) return err;
-    if (!wshub_sio__number(sio, socket)) err = WSHUB_ERR_NOMEM;
-    if (!err && flow) {
-        err = wshub_client_join(sio->hub, socket->client, who.id); /* as Node has it: at once */
-        if (err) sio->by_number[socket->number] = NULL;
-    }
-    if (err) {
+    if (!wshub_sio__number(sio, socket)) {
         (void)wshub_client_cancel(sio->hub, socket->client);
-        return err;
+        return WSHUB_ERR_NOMEM;
     }
-    socket->peer = peer;
-    for (link = &peer->sockets; *link;) link = &(*link)->next; /* in the order in which they came */
-    *link = socket;
+    wshub_sio__link(peer, socket);
     sio->stats.sockets++;
-    if (flow) {
-        wshub_sio__flow_enter(socket);
-        return WSHUB_OK;
-    }
+    if (flow) return wshub_sio__enter_flow(socket);
     (void)wshub_client_opened(sio->hub, socket->client);
     return wshub_sio__let_in(socket, identity);
 }
@@ -6047,6 +6481,7 @@ static wshub_err wshub_sio__admit(wshub_sio__pending *pending, const wshub_ident
     wshub_str none = {NULL, 0};
     wshub_err err = WSHUB_ERR_NOMEM;
 
+    WSHUB_ASSERT(wshub_sio__get(&sio->pending, pending->handle) == pending);
     space->sockets++; /* it is there as long as this */
     if (socket) {
         socket->space = space;
@@ -6057,13 +6492,13 @@ static wshub_err wshub_sio__admit(wshub_sio__pending *pending, const wshub_ident
     if (socket) err = wshub_sio__enter(peer, socket, identity);
     if (!err) return wshub_sio__admitted(socket, identity);
 
-    peer = wshub_sio__peer_of(sio, session);
-    if (peer) wshub_sio__say_refused(peer, space->name, "Too many clients", none);
     if (!socket) {
         wshub_sio__space_left(space);
     } else if (!socket->reason) {
         wshub_sio__socket_free(socket); /* or the hub tells of its end */
     }
+    peer = wshub_sio__peer_of(sio, session);
+    if (peer) wshub_sio__say_refused(peer, space->name, "Too many clients", none);
     return err;
 }
 
@@ -6088,24 +6523,69 @@ static uint32_t wshub_sio__crowd(const wshub_sio__peer *peer) {
     return n;
 }
 
+/* The namespace that is asked for, if there is one or a rule makes it; for one more, those that are
+ * kept for who may come back give way. NULL: there is none. */
+static wshub_sio__space *wshub_sio__connect_space(wshub_sio *sio, wshub_str name) {
+    if (sio->recovery && sio->made >= sio->desc.namespaces_max && !wshub_sio__space_find(sio, name))
+        wshub_sio__recovery_yield(sio);
+    return wshub_sio__space_ask(sio, name);
+}
+
+/* Notes that somebody asks to come in. NULL: out of memory. */
+static wshub_sio__pending *wshub_sio__pending_new(wshub_sio__peer *peer, wshub_sio__space *space,
+                                                  wshub_str auth) {
+    wshub_sio *sio = peer->sio;
+    wshub_sio__pending *pending =
+        (wshub_sio__pending *)wshub_sio__new(sio, sizeof *pending + auth.len);
+
+    if (pending) pending->handle = wshub_sio__take(sio, &sio->pending, pending);
+    if (!pending || !pending->handle) {
+        wshub_sio__free(sio, pending, sizeof *pending + auth.len);
+        return NULL;
+    }
+    if (auth.len) memcpy((char *)(pending + 1), auth.ptr, auth.len);
+    pending->auth.ptr = (const char *)(pending + 1);
+    pending->auth.len = auth.len;
+    pending->peer = peer;
+    pending->space = space;
+    pending->next = peer->pending;
+    peer->pending = pending;
+    space->sockets++;
+    return pending;
+}
+
+/* Asks on_connect about somebody, or lets in whom nobody has to be asked about. */
+static void wshub_sio__pending_ask(wshub_sio__pending *pending) {
+    const wshub_sio__peer *peer = pending->peer;
+    wshub_sio__space *space = pending->space;
+    wshub_sio *sio = peer->sio;
+    bool back = space->desc.on_connect && wshub_sio__would_resume(space, pending->auth);
+    wshub_sio_handshake handshake;
+    wshub_sio_ask_id ask;
+
+    pending->unasked = !space->desc.on_connect || (back && sio->desc.recovery_skip_connect);
+    if (pending->unasked) {
+        (void)wshub_sio__admit(pending, NULL);
+        return;
+    }
+    ask.id = pending->handle;
+    wshub_sio__handshake(sio, peer->session, pending->auth, back, &handshake);
+    space->desc.on_connect(sio, ask, &handshake, space->desc.user);
+}
+
 static void wshub_sio__connect(wshub_sio__peer *peer, const wshub_sio_packet *packet) {
     wshub_sio *sio = peer->sio;
     wshub_eio_session session = peer->session;
     wshub_sio__space *space;
-    wshub_sio__pending *pending;
-    wshub_sio_handshake handshake;
-    wshub_sio_ask_id ask;
+    wshub_sio__pending *pending = NULL;
+    const char *refusal = "Too many clients";
     wshub_str none = {NULL, 0};
-    bool back;
 
     if (wshub_sio__joined(peer, packet->space)) {
         wshub_sio__misplaced(peer);
         return;
     }
-    if (sio->recovery && sio->made >= sio->desc.namespaces_max &&
-        !wshub_sio__space_find(sio, packet->space))
-        wshub_sio__recovery_yield(sio);
-    space = wshub_sio__space_ask(sio, packet->space);
+    space = wshub_sio__connect_space(sio, packet->space);
     peer = wshub_sio__peer_of(sio, session); /* a rule that was asked may have closed it */
     if (!peer) {
         if (space) wshub_sio__space_unused(space);
@@ -6116,37 +6596,19 @@ static void wshub_sio__connect(wshub_sio__peer *peer, const wshub_sio_packet *pa
         return;
     }
     if (wshub_sio__asks(peer, space)) return; /* it will be answered */
-    if (wshub_sio__crowd(peer) >= sio->desc.sockets_per_session_max) {
+
+    if (wshub_sio__crowd(peer) < sio->desc.sockets_per_session_max) {
+        pending = wshub_sio__pending_new(peer, space, packet->json);
+    } else {
         sio->stats.limits++;
-        wshub_sio__space_unused(space);
-        wshub_sio__say_refused(peer, packet->space, "Too many namespaces", none);
+        refusal = "Too many namespaces";
+    }
+    if (pending) {
+        wshub_sio__pending_ask(pending);
         return;
     }
-    pending = (wshub_sio__pending *)wshub_sio__new(sio, sizeof *pending + packet->json.len);
-    if (pending) pending->handle = wshub_sio__take(sio, &sio->pending, pending);
-    if (!pending || !pending->handle) {
-        wshub_sio__free(sio, pending, sizeof *pending + packet->json.len);
-        wshub_sio__space_unused(space);
-        wshub_sio__say_refused(peer, packet->space, "Too many clients", none);
-        return;
-    }
-    if (packet->json.len) memcpy((char *)(pending + 1), packet->json.ptr, packet->json.len);
-    pending->auth.ptr = (const char *)(pending + 1);
-    pending->auth.len = packet->json.len;
-    pending->peer = peer;
-    pending->space = space;
-    pending->next = peer->pending;
-    peer->pending = pending;
-    space->sockets++;
-    back = space->desc.on_connect && wshub_sio__would_resume(space, pending->auth);
-    pending->unasked = !space->desc.on_connect || (back && sio->desc.recovery_skip_connect);
-    if (pending->unasked) {
-        (void)wshub_sio__admit(pending, NULL);
-        return;
-    }
-    ask.id = pending->handle;
-    wshub_sio__handshake(sio, peer->session, pending->auth, back, &handshake);
-    space->desc.on_connect(sio, ask, &handshake, space->desc.user);
+    wshub_sio__space_unused(space);
+    wshub_sio__say_refused(peer, packet->space, refusal, none);
 }
 
 /* ---- >>sio-events ----------------------------------------------------------------------------
@@ -6244,10 +6706,12 @@ static void wshub_sio__event(wshub_sio__socket *socket, const wshub_sio_packet *
     wshub_sio_event event;
     size_t n;
 
+    WSHUB_ASSERT(socket->peer);
     if (heard.state == WSHUB_CLIENT_DISCONNECTED) return;
     if (!packet->json.len) return; /* an event of nothing */
     n = wshub_sio__list(sio, packet->json);
     if (n == SIZE_MAX) return;
+    WSHUB_ASSERT(n > 0); /* an event has its name */
     memset(&event, 0, sizeof event);
     event.name = wshub_sio__name(sio, sio->list[0]);
     if (!event.name.ptr) return;
@@ -6280,6 +6744,7 @@ static void wshub_sio__acked(wshub_sio__socket *socket, const wshub_sio_packet *
     while (asked && asked->wait->id != id) asked = asked->next_of_socket;
     if (!asked) return; /* unknown, answered before, or too late */
     wait = asked->wait;
+    WSHUB_ASSERT(wait->many || wait->fn);
     wshub_sio__asked_done(asked);
     if (wait->many) {
         if (wait->asker.id_len)
@@ -6342,10 +6807,14 @@ static void wshub_sio__part_free(wshub_sio__peer *peer) {
 
 static void wshub_sio__part_due(wshub *hub, void *arg) {
     wshub_sio__peer *peer = (wshub_sio__peer *)arg;
+    const wshub_sio *sio = peer->sio;
+
     (void)hub;
+    WSHUB_ASSERT(peer->part && peer->part->timer.id);
     peer->part->timer.id = 0;
     peer->sio->stats.limits++;
     wshub_sio__bad(peer, "attachments that do not come");
+    wshub_sio__check_still(sio);
 }
 
 /* A packet whose attachments follow. */
@@ -6354,6 +6823,7 @@ static void wshub_sio__part_begin(wshub_sio__peer *peer, wshub_str text, unsigne
     size_t bytes = sizeof(wshub_sio__part) + (want - 1) * sizeof(wshub_span) + text.len;
     wshub_sio__part *part = (wshub_sio__part *)wshub_sio__new(sio, bytes);
 
+    WSHUB_ASSERT(!peer->part && want > 0);
     if (part) {
         char *to = (char *)part + bytes - text.len;
         memcpy(to, text.ptr, text.len);
@@ -6374,8 +6844,8 @@ static void wshub_sio__part_add(wshub_sio__peer *peer, const uint8_t *bytes, siz
     wshub_sio_packet packet;
     uint8_t *copy;
 
-    part->held += count;
-    if (part->held > sio->desc.packet_bytes_max) {
+    WSHUB_ASSERT(part && part->have < part->want);
+    if (part->held + count > sio->desc.packet_bytes_max) {
         sio->stats.limits++;
         wshub_sio__bad(peer, "packet too big");
         return;
@@ -6388,6 +6858,7 @@ static void wshub_sio__part_add(wshub_sio__peer *peer, const uint8_t *bytes, siz
     if (count) memcpy(copy, bytes, count);
     part->attachments[part->have].ptr = copy;
     part->attachments[part->have++].len = count;
+    part->held += count;
     if (part->have < part->want) return;
 
     /* It is read again, where it lies now; and is the peer's no more, whatever is done with it. */
@@ -6409,10 +6880,14 @@ static void wshub_sio__part_add(wshub_sio__peer *peer, const uint8_t *bytes, siz
 
 static void wshub_sio__connect_due(wshub *hub, void *arg) {
     wshub_sio__peer *peer = (wshub_sio__peer *)arg;
+    wshub_sio *sio = peer->sio;
+
     (void)hub;
+    WSHUB_ASSERT(peer->timer.id && !peer->sockets);
     peer->timer.id = 0;
-    peer->sio->stats.limits++;
-    (void)wshub_eio_close(peer->sio->eio, peer->session);
+    sio->stats.limits++;
+    (void)wshub_eio_close(sio->eio, peer->session);
+    wshub_sio__check_still(sio);
 }
 
 static void wshub_sio__on_open(wshub_eio *eio, wshub_eio_session session, void *user) {
@@ -6427,12 +6902,12 @@ static void wshub_sio__on_open(wshub_eio *eio, wshub_eio_session session, void *
     if (!peer || wshub_timer_start(sio->hub, sio->desc.connect_timeout_ms, wshub_sio__connect_due,
                                    peer, &peer->timer))
         (void)wshub_eio_close_for(eio, session, WSHUB_EIO_OVERFLOW);
+    wshub_sio__check_still(sio);
 }
 
-static void wshub_sio__on_message(wshub_eio *eio, wshub_eio_session session, const uint8_t *bytes,
-                                  size_t count, bool text, void *user) {
-    wshub_sio *sio = (wshub_sio *)user;
-    wshub_sio__peer *peer = (wshub_sio__peer *)wshub_eio_session_user(eio, session);
+/* A message of a session. */
+static void wshub_sio__heard(wshub_sio__peer *peer, const uint8_t *bytes, size_t count, bool text) {
+    wshub_sio *sio = peer->sio;
     wshub_sio_packet packet;
     wshub_str whole;
     const char *wrong;
@@ -6460,6 +6935,16 @@ static void wshub_sio__on_message(wshub_eio *eio, wshub_eio_session session, con
     }
 }
 
+static void wshub_sio__on_message(wshub_eio *eio, wshub_eio_session session, const uint8_t *bytes,
+                                  size_t count, bool text, void *user) {
+    wshub_sio *sio = (wshub_sio *)user;
+    wshub_sio__peer *peer = (wshub_sio__peer *)wshub_eio_session_user(eio, session);
+
+    WSHUB_ASSERT(peer); /* or its session would have closed as it opened */
+    wshub_sio__heard(peer, bytes, count, text);
+    wshub_sio__check_still(sio);
+}
+
 static void wshub_sio__on_close(wshub_eio *eio, wshub_eio_session session, wshub_eio_reason reason,
                                 void *user) {
     wshub_sio *sio = (wshub_sio *)user;
@@ -6478,6 +6963,7 @@ static void wshub_sio__on_close(wshub_eio *eio, wshub_eio_session session, wshub
         wshub_sio__free(sio, peer, sizeof *peer);
     }
     if (sio->desc.on_session_closed) sio->desc.on_session_closed(sio, reason, sio->desc.user);
+    wshub_sio__check(sio);
 }
 
 /* ---- >>sio-heard -----------------------------------------------------------------------------
@@ -6646,6 +7132,7 @@ static wshub_sio_drop wshub_sio__bus_take(wshub_sio *sio, wshub_sio__space *spac
 static void wshub_sio__bus_done(wshub_sio *sio, wshub_str channel, wshub_sio_drop wrong) {
     wshub_client nobody = {0};
 
+    WSHUB_ASSERT((unsigned)wrong < WSHUB_SIO_DROP_COUNT);
     wshub_sio__bus_trim(sio, &sio->heard, &sio->heard_cap);
     if (sio->heard_list_cap * sizeof *sio->heard_list > WSHUB_SIO__BUFFER) {
         wshub_sio__free(sio, sio->heard_list, sio->heard_list_cap * sizeof *sio->heard_list);
@@ -6667,6 +7154,7 @@ static void wshub_sio__on_bus(wshub *hub, wshub_str channel, wshub_str payload, 
     (void)hub;
     if (!space) return; /* it is gone */
     wshub_sio__bus_done(sio, channel, wshub_sio__bus_take(sio, space, room, payload));
+    wshub_sio__check_still(sio);
 }
 
 /* ---- >>sio-asked -----------------------------------------------------------------------------
@@ -6773,6 +7261,7 @@ static wshub_sio_drop wshub_sio__letter_list(wshub_sio__letter *l, wshub_str arr
         void *list = sio->heard_list;
         wshub_json_kind kind = wshub_json_peek(value);
         bool ok;
+
         if (names && kind != WSHUB_JSON_STRING && kind != WSHUB_JSON_NUMBER)
             return WSHUB_SIO_DROP_LIST;
         ok = wshub_sio__reach(sio, &list, &sio->heard_list_cap, l->listed + 1,
@@ -6971,6 +7460,7 @@ static wshub_sio_drop wshub_sio__asked_do(wshub_sio__letter *l) {
 static void wshub_sio__owed_free(wshub_sio *sio, wshub_sio__owed *owed) {
     wshub_sio__owed **link = &sio->owed_oldest;
 
+    WSHUB_ASSERT(sio->owed_count > 0);
     while (*link != owed) link = &(*link)->next;
     *link = owed->next;
     if (sio->owed_end == &owed->next) sio->owed_end = link;
@@ -6991,6 +7481,7 @@ static wshub_sio_reply wshub_sio__owed_new(wshub_sio__letter *l) {
         wshub_sio__free(sio, owed, sizeof *owed);
         return reply;
     }
+    WSHUB_ASSERT(l->asker.id_len); /* somebody wants to know */
     owed->space = wshub_sio__space_handle(l->space);
     owed->asker = l->asker;
     if (!sio->owed_oldest) sio->owed_end = &sio->owed_oldest;
@@ -7104,48 +7595,85 @@ static wshub_err wshub_sio__ask_for(wshub_sio__letter *l, wshub_sio__whom *whom,
     return err;
 }
 
-static wshub_sio_drop wshub_sio__asked_ask(wshub_sio__letter *l) {
-    wshub_str none = {NULL, 0}, opts = wshub_json_find(l->json, "opts");
-    wshub_str said = wshub_json_find(l->json, "packet"), space, flags;
-    uint64_t type = 0, ms = 0;
-    wshub_sio__answer answer;
-    wshub_sio__whom whom;
-    wshub_packet packet;
-    wshub_sio_drop wrong;
-    bool yes = false;
-    size_t first = l->listed;
+/* The packet that a letter bears: an object, of an event. Returns what is wrong. */
+static wshub_sio_drop wshub_sio__letter_said(const wshub_sio__letter *l, wshub_str *out_said) {
+    wshub_str said = wshub_json_find(l->json, "packet");
+    uint64_t type = 0;
 
     if (!said.ptr || wshub_json_peek(said) != WSHUB_JSON_OBJECT) return WSHUB_SIO_DROP_SHAPE;
     if (!wshub_json_uint(wshub_json_find(said, "type"), &type) || type != 2)
         return WSHUB_SIO_DROP_TYPE;
-    space = wshub_json_find(said, "nsp");
-    flags = opts.ptr ? wshub_json_find(opts, "flags") : none;
-    if (flags.ptr) {
-        (void)wshub_json_uint(wshub_json_find(flags, "timeout"), &ms);
-        (void)wshub_json_bool(wshub_json_find(flags, "volatile"), &yes);
-    }
-    if (!ms || ms > 86400000) ms = ms ? 86400000 : l->sio->desc.requests_timeout_ms;
-    if (space.ptr && wshub_json_peek(space) == WSHUB_JSON_STRING) {
-        char name[WSHUB_SIO__NAME_MAX + 1];
-        size_t len = wshub_json_text(space, name, sizeof name);
-        if (len != l->name.len || memcmp(name, l->name.ptr, len) != 0) return WSHUB_SIO_DROP_SPACE;
-    }
-    wrong = wshub_sio__letter_event(l, wshub_json_find(said, "data"), &packet);
-    if (!wrong) wrong = wshub_sio__letter_opts(l, none, &whom);
+    *out_said = said;
+    return WSHUB_SIO_DROP_NONE;
+}
+
+/* The flags with which it is to be sent. ptr NULL: none. */
+static wshub_str wshub_sio__letter_flags(const wshub_sio__letter *l) {
+    wshub_str none = {NULL, 0}, opts = wshub_json_find(l->json, "opts");
+    return opts.ptr ? wshub_json_find(opts, "flags") : none;
+}
+
+/* Reads the event of a packet, and to whom it goes, last of all. Returns what is wrong. */
+static wshub_sio_drop wshub_sio__letter_cast(wshub_sio__letter *l, wshub_str said,
+                                             wshub_packet *packet, wshub_sio__whom *whom) {
+    wshub_str none = {NULL, 0};
+    size_t first = l->listed;
+    wshub_sio_drop wrong = wshub_sio__letter_event(l, wshub_json_find(said, "data"), packet);
+
+    if (!wrong) wrong = wshub_sio__letter_opts(l, none, whom);
+    if (wrong) return wrong;
+    WSHUB_ASSERT(first + packet->args_count < l->listed);
+    wshub_sio__letter_name(&l->sio->heard_list[first]);
+    packet->event = l->sio->heard_list[first];
+    packet->args = l->sio->heard_list + first + 1; /* the list may have moved */
+    packet->args_are_json = true;
+    return WSHUB_SIO_DROP_NONE;
+}
+
+/* Does it name its namespace, if it names one? */
+static bool wshub_sio__said_here(const wshub_sio__letter *l, wshub_str said) {
+    wshub_str space = wshub_json_find(said, "nsp");
+    char name[WSHUB_SIO__NAME_MAX + 1];
+    size_t len;
+
+    if (!space.ptr || wshub_json_peek(space) != WSHUB_JSON_STRING) return true;
+    len = wshub_json_text(space, name, sizeof name);
+    return len == l->name.len && memcmp(name, l->name.ptr, len) == 0;
+}
+
+/* How long the asking server waits. */
+static uint32_t wshub_sio__asked_ms(const wshub_sio *sio, wshub_str flags) {
+    enum { A_DAY = 86400000 };
+    uint64_t ms = 0;
+
+    if (flags.ptr) (void)wshub_json_uint(wshub_json_find(flags, "timeout"), &ms);
+    if (!ms) return sio->desc.requests_timeout_ms;
+    return ms > A_DAY ? (uint32_t)A_DAY : (uint32_t)ms;
+}
+
+static wshub_sio_drop wshub_sio__asked_ask(wshub_sio__letter *l) {
+    wshub_str said = {NULL, 0}, flags = wshub_sio__letter_flags(l);
+    uint32_t ms = wshub_sio__asked_ms(l->sio, flags);
+    wshub_sio_drop wrong = wshub_sio__letter_said(l, &said);
+    wshub_sio__answer answer;
+    wshub_sio__whom whom;
+    wshub_packet packet;
+    bool yes = false;
+
+    if (wrong) return wrong;
+    if (!wshub_sio__said_here(l, said)) return WSHUB_SIO_DROP_SPACE;
+    if (flags.ptr) (void)wshub_json_bool(wshub_json_find(flags, "volatile"), &yes);
+    wrong = wshub_sio__letter_cast(l, said, &packet, &whom);
     if (wrong) return wrong;
 
-    wshub_sio__letter_name(&l->sio->heard_list[first]);
-    packet.event = l->sio->heard_list[first];
-    packet.args = l->sio->heard_list + first + 1; /* the list may have moved */
-    packet.args_are_json = true;
     if (yes) packet.flags |= WSHUB_PACKET_VOLATILE;
     if (!wshub_sio__sayable(l->sio, &packet)) {
         l->sio->stats.refused++;
         return WSHUB_SIO_DROP_EVENT;
     }
     if (l->space && !whom.nobody)
-        return wshub_sio__ask_for(l, &whom, &packet, (uint32_t)ms) ? WSHUB_SIO_DROP_UNSENDABLE
-                                                                   : WSHUB_SIO_DROP_NONE;
+        return wshub_sio__ask_for(l, &whom, &packet, ms) ? WSHUB_SIO_DROP_UNSENDABLE
+                                                         : WSHUB_SIO_DROP_NONE;
     memset(&answer, 0, sizeof answer);
     answer.type = WSHUB_SIO__ASKED_COUNT;
     return wshub_sio__answer_say(l->sio, l->name, &l->asker, &answer) ? WSHUB_SIO_DROP_UNSENDABLE
@@ -7221,6 +7749,7 @@ static wshub_sio_drop wshub_sio__answer_of_many(wshub_sio__letter *l, wshub_sio_
     wshub_client other = {0};
     uint64_t count = 0;
 
+    WSHUB_ASSERT(wait->about == WSHUB_SIO__ASK && wait->fn);
     if (l->type == WSHUB_SIO__ASKED_COUNT) {
         if (!wshub_json_uint(wshub_json_find(l->json, "clientCount"), &count))
             return WSHUB_SIO_DROP_ANSWER;
@@ -7235,6 +7764,7 @@ static wshub_sio_drop wshub_sio__answer_of_many(wshub_sio__letter *l, wshub_sio_
         return WSHUB_SIO_DROP_PLACEHOLDER;
     if (value.ptr) { /* of it an array is made, where it stands: it is within an object */
         char *array = (char *)(uintptr_t)value.ptr - 1;
+        WSHUB_ASSERT(array > l->json.ptr && array + value.len + 1 < l->json.ptr + l->json.len);
         array[0] = '[';
         array[value.len + 1] = ']';
         value.ptr = array;
@@ -7289,6 +7819,7 @@ static void wshub_sio__on_letter(wshub_sio *sio, wshub_str channel, wshub_str pa
     if (wrong && answer) sio->stats.bus_bad_answers++;
     if (wrong && !answer) sio->stats.bus_bad_requests++;
     wshub_sio__bus_done(sio, channel, wrong);
+    wshub_sio__check_still(sio);
 }
 
 static void wshub_sio__on_request(wshub *hub, wshub_str channel, wshub_str payload, void *user) {
@@ -7339,29 +7870,19 @@ static wshub_sio_drop wshub_sio__shard_open(wshub_sio__letter *l) {
 
 /* A broadcast that asks for nothing. */
 static wshub_sio_drop wshub_sio__shard_heard(wshub_sio__letter *l) {
-    wshub_str none = {NULL, 0}, said = wshub_json_find(l->json, "packet"), flags;
-    wshub_str opts = wshub_json_find(l->json, "opts");
+    wshub_str said = {NULL, 0}, flags = wshub_sio__letter_flags(l);
+    wshub_sio_drop wrong = wshub_sio__letter_said(l, &said);
     wshub_sio *sio = l->sio;
-    size_t first = l->listed;
-    uint64_t type = 0;
     wshub_sio__whom whom;
     wshub_packet packet;
-    wshub_sio_drop wrong;
     bool yes = false, no = true;
 
-    if (!said.ptr || wshub_json_peek(said) != WSHUB_JSON_OBJECT) return WSHUB_SIO_DROP_SHAPE;
-    if (!wshub_json_uint(wshub_json_find(said, "type"), &type) || type != 2)
-        return WSHUB_SIO_DROP_TYPE;
-    flags = opts.ptr ? wshub_json_find(opts, "flags") : none;
+    WSHUB_ASSERT(l->space && l->space->on_bus);
+    if (wrong) return wrong;
     if (flags.ptr) (void)wshub_json_bool(wshub_json_find(flags, "volatile"), &yes);
-    wrong = wshub_sio__letter_event(l, wshub_json_find(said, "data"), &packet);
-    if (!wrong) wrong = wshub_sio__letter_opts(l, none, &whom);
+    wrong = wshub_sio__letter_cast(l, said, &packet, &whom);
     if (wrong || whom.nobody) return wrong;
 
-    wshub_sio__letter_name(&sio->heard_list[first]);
-    packet.event = sio->heard_list[first];
-    packet.args = sio->heard_list + first + 1; /* the list may have moved */
-    packet.args_are_json = true;
     if (yes) packet.flags |= WSHUB_PACKET_VOLATILE;
     if (flags.ptr && wshub_json_bool(wshub_json_find(flags, "compress"), &no) == WSHUB_OK)
         packet.flags |= no ? WSHUB_PACKET_COMPRESS : WSHUB_PACKET_NO_COMPRESS;
@@ -7423,6 +7944,7 @@ static void wshub_sio__on_shard(wshub *hub, wshub_str channel, wshub_str payload
     if (!wrong) wrong = answer ? wshub_sio__shard_answered(&l) : wshub_sio__shard_asked(&l);
     if (wrong && answer) sio->stats.bus_bad_answers++;
     wshub_sio__bus_done(sio, channel, wrong);
+    wshub_sio__check_still(sio);
 }
 
 /* ---- >>sio-public ---------------------------------------------------------------------------- */
@@ -7611,14 +8133,25 @@ static wshub_err wshub_sio__add_letters(wshub_sio *sio) {
     return wshub_dialect_add(sio->hub, &table, sio, &sio->answers_dialect);
 }
 
-/* Adds the server's dialect, kinds of wire and engine to its hub. */
-static wshub_err wshub_sio__add(wshub_sio *sio) {
-    static const char *const names[] = {"socket.io poll", "socket.io", "socket.io b64"};
-    wshub_eio_desc engine = sio->desc.engine;
+/* What the server's dialect says and hears on the bus. */
+static void wshub_sio__table_bus(wshub_sio *sio, wshub_dialect *table) {
+    bool sharded = wshub_sio__sharded(sio);
+
+    (void)snprintf(sio->bus_prefix, sizeof sio->bus_prefix, "%s#", sio->desc.bus_key);
+    table->bus_prefix = sio->bus_prefix;
+    table->bus_sharded = sharded;
+    table->publish = sharded ? wshub_sio__shard_send : wshub_sio__publish;
+    table->on_bus = sharded ? wshub_sio__on_shard : wshub_sio__on_bus;
+    table->on_bus_state = wshub_sio__bus_state;
+    if (sio->desc.bus_mode != WSHUB_SIO_BUS_PATTERNS &&
+        sio->desc.bus_mode != WSHUB_SIO_BUS_SHARDED_STATIC)
+        table->on_name = wshub_sio__bus_name;
+}
+
+/* Adds the server's dialect to its hub, and those that hear what servers ask each other. */
+static wshub_err wshub_sio__add_dialect(wshub_sio *sio) {
     wshub_dialect table;
-    wshub_kind_desc kind;
     wshub_err err;
-    int i;
 
     memset(&table, 0, sizeof table);
     table.version = WSHUB_DIALECT_VERSION;
@@ -7630,21 +8163,19 @@ static wshub_err wshub_sio__add(wshub_sio *sio) {
     table.event = wshub_sio__clear;
     table.disconnecting = wshub_sio__disconnecting;
     table.disconnected = wshub_sio__disconnected;
-    if (sio->desc.bus) {
-        (void)snprintf(sio->bus_prefix, sizeof sio->bus_prefix, "%s#", sio->desc.bus_key);
-        table.bus_prefix = sio->bus_prefix;
-        table.publish = wshub_sio__publish;
-        table.on_bus = wshub_sio__on_bus;
-        table.on_bus_state = wshub_sio__bus_state;
-        if (sio->desc.bus_mode != WSHUB_SIO_BUS_PATTERNS &&
-            sio->desc.bus_mode != WSHUB_SIO_BUS_SHARDED_STATIC)
-            table.on_name = wshub_sio__bus_name;
-        table.bus_sharded = wshub_sio__sharded(sio);
-        if (table.bus_sharded) table.publish = wshub_sio__shard_send;
-        if (table.bus_sharded) table.on_bus = wshub_sio__on_shard;
-    }
+    if (sio->desc.bus) wshub_sio__table_bus(sio, &table);
     err = wshub_dialect_add(sio->hub, &table, sio, &sio->dialect);
-    if (!err && sio->desc.bus) err = wshub_sio__add_letters(sio);
+    return err || !sio->desc.bus ? err : wshub_sio__add_letters(sio);
+}
+
+/* Adds the server's dialect, kinds of wire and engine to its hub. */
+static wshub_err wshub_sio__add(wshub_sio *sio) {
+    static const char *const names[] = {"socket.io poll", "socket.io", "socket.io b64"};
+    wshub_eio_desc engine = sio->desc.engine;
+    wshub_err err = wshub_sio__add_dialect(sio);
+    wshub_kind_desc kind;
+    int i;
+
     for (i = 0; i < WSHUB_SIO__WAYS && !err; i++) {
         memset(&kind, 0, sizeof kind);
         kind.encode = wshub_sio__encode;
@@ -7722,6 +8253,7 @@ WSHUB_API void wshub_sio_destroy(wshub_sio *sio) {
 
     if (!sio) return;
     wshub_sio__out_end(sio, true);
+    WSHUB_ASSERT(!sio->stats.sockets && !sio->stats.acks_pending);
     while (sio->owed_oldest) wshub_sio__owed_free(sio, sio->owed_oldest);
     /* The hub has told of the end of all clients; what the engine had of sessions goes with it. */
     wshub_eio_destroy(sio->eio);
@@ -7914,7 +8446,7 @@ WSHUB_API wshub_err wshub_sio_refuse(wshub_sio *sio, wshub_sio_ask_id ask, const
 }
 
 /* Is it a packet that can be said, and does every object that stands for bytes have them? */
-static wshub_err wshub_sio__check(wshub_sio *sio, const wshub_packet *packet) {
+static wshub_err wshub_sio__packet_err(wshub_sio *sio, const wshub_packet *packet) {
     if (!packet) return WSHUB_ERR_PARAM;
     if (!wshub_sio__sayable(sio, packet)) {
         sio->stats.refused++;
@@ -7925,7 +8457,7 @@ static wshub_err wshub_sio__check(wshub_sio *sio, const wshub_packet *packet) {
 
 WSHUB_API wshub_err wshub_sio_send(wshub_sio *sio, wshub_client client,
                                    const wshub_packet *packet) {
-    wshub_err err = wshub_sio__check(sio, packet);
+    wshub_err err = wshub_sio__packet_err(sio, packet);
     const wshub_sio__socket *socket;
     wshub_dest self;
 
@@ -7942,7 +8474,7 @@ WSHUB_API wshub_err wshub_sio_send(wshub_sio *sio, wshub_client client,
 static wshub_err wshub_sio__emit(wshub_sio *sio, wshub_sio_namespace to, const wshub_dest *dest,
                                  const wshub_packet *packet, bool here) {
     wshub_sio__space *space = wshub_sio__space_get(sio, to);
-    wshub_err err = wshub_sio__check(sio, packet);
+    wshub_err err = wshub_sio__packet_err(sio, packet);
     wshub_dest where;
 
     if (!space) return WSHUB_ERR_STALE;
@@ -8046,7 +8578,7 @@ WSHUB_API wshub_err wshub_sio_ask(wshub_sio *sio, wshub_client client, const wsh
     wshub_sio__wait *wait;
     wshub_packet asking;
     char digits[24];
-    wshub_err err = wshub_sio__check(sio, packet);
+    wshub_err err = wshub_sio__packet_err(sio, packet);
 
     if (!fn) return WSHUB_ERR_PARAM;
     if (!socket) return WSHUB_ERR_STALE;
@@ -8095,7 +8627,7 @@ static wshub_err wshub_sio__ask_many(wshub_sio *sio, wshub_sio_namespace to, con
                                      const wshub_packet *packet, uint32_t timeout_ms,
                                      wshub_sio_answers_fn fn, void *user, bool here) {
     wshub_sio__space *space = wshub_sio__space_get(sio, to);
-    wshub_err err = wshub_sio__check(sio, packet);
+    wshub_err err = wshub_sio__packet_err(sio, packet);
     wshub_sio__wait *wait;
     wshub_packet asking;
     wshub_dest whom;
@@ -8150,7 +8682,7 @@ WSHUB_API wshub_err wshub_sio_answer(wshub_sio *sio, wshub_sio_ack ack,
     answer.event = wshub_str_z("");
     answer.id = wshub_str_z(due->id);
     answer.ask.ptr = NULL;
-    err = wshub_sio__check(sio, &answer);
+    err = wshub_sio__packet_err(sio, &answer);
     if (!err) err = wshub_client_send_packet(sio->hub, due->socket->client, &answer);
     if (!err) wshub_sio__due_free(due);
     return err;

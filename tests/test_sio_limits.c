@@ -149,7 +149,7 @@ static void session_closed(wshub_sio *of, wshub_eio_reason reason, void *user) {
     (void)of, (void)reason, (void)user;
     closed++;
 }
-static void serve(wshub_sio_desc d) {
+static void serve_on(wshub_desc hub, wshub_sio_desc d) {
     wshub_sio_namespace_desc root = {
         .on_connected = connected, .on_packet = on_packet, .on_event = on_event};
     wshub_sio_namespace_desc many = {.matches = any, .on_connected = connected};
@@ -157,7 +157,7 @@ static void serve(wshub_sio_desc d) {
     matched = events = closed = 0;
     at_match = NULL;
     leaves_at_packet = packet_closes = false;
-    world_start(&s.w, DESC(0), FAKE(0));
+    world_start(&s.w, hub, FAKE(0));
     d.engine.alloc = world_alloc;
     d.engine.alloc_user = &s.w;
     if (!d.engine.ping_interval_ms) d.engine.ping_interval_ms = 600000;
@@ -165,6 +165,9 @@ static void serve(wshub_sio_desc d) {
     EXPECT_INT(wshub_sio_create(s.w.hub, &d, &sio), WSHUB_OK);
     EXPECT_INT(wshub_sio_namespace_add(sio, &root, NULL), WSHUB_OK);
     EXPECT_INT(wshub_sio_namespace_add(sio, &many, NULL), WSHUB_OK);
+}
+static void serve(wshub_sio_desc d) {
+    serve_on(DESC(0), d);
 }
 static void stop(void) {
     wshub *hub = s.w.hub;
@@ -179,6 +182,11 @@ static wshub_conn socket_open(void) {
     wshub_io_fake_frame f;
     EXPECT(wshub_io_fake_next(s.w.net, c, &f) && f.payload.ptr[0] == '0');
     return c;
+}
+static wshub_sio_stats counted(void) {
+    wshub_sio_stats st;
+    wshub_sio_stats_get(sio, &st);
+    return st;
 }
 /* Says a packet; returns the first character behind the `4` of what is heard, 0: nothing. */
 static char says(wshub_conn c, const char *text) {
@@ -367,6 +375,92 @@ TEST(a_server_may_be_shut_down_by_a_rule_that_is_asked) { /* matches */
     stop();
 }
 
+static wshub_err opens_it(void) {
+    static const wshub_sio_namespace_desc space = {.name = "/n", .on_connected = connected};
+    at_match = NULL;
+    return wshub_sio_namespace_add(sio, &space, NULL);
+}
+
+TEST(a_rule_that_is_asked_may_open_the_namespace_itself) { /* matches */
+    wshub_conn c;
+    serve((wshub_sio_desc){.connect_timeout_ms = 0});
+    c = socket_open();
+    at_match = opens_it;
+    EXPECT_INT(says(c, "40/n,"), '0');
+    EXPECT_INT(counted().namespaces, 2); /* with the first: there is one of a name */
+    EXPECT_INT(wshub_sio_namespace_of(sio, last).id, wshub_sio_of(sio, "/n").id);
+    stop();
+}
+
+/* What is logged in the middle of a call of ours is told when the call into the hub that logged it
+ * ends: between two steps of the server's. Whoever is told may end everything. */
+static long lines_until;
+static bool lines_shut;
+static wshub_sio_ask_id asking;
+static wshub_eio_session asks_at;
+static void on_line(wshub *hub, const wshub_log *line, void *user) {
+    (void)hub, (void)line, (void)user;
+    if (!sio || !lines_until || --lines_until) return;
+    if (lines_shut)
+        wshub_sio_shutdown(sio);
+    else
+        (void)wshub_eio_close(wshub_sio_engine(sio), asks_at);
+}
+static void asks(wshub_sio *of, wshub_sio_ask_id ask, const wshub_sio_handshake *h, void *user) {
+    (void)of, (void)h, (void)user;
+    asking = ask;
+}
+static int told_of;
+static void told(wshub_sio *of, const wshub_sio_answers *answers, void *user) {
+    (void)of, (void)answers, (void)user;
+    told_of++;
+}
+
+TEST(whoever_is_told_of_a_line_may_end_what_is_under_way) { /* on_log */
+    static const wshub_sio_flow flow = {.auth_timeout_ms = 1000, .no_default_rooms = true};
+    wshub_identity who;
+    wshub_packet packet;
+    long n, left = 0;
+    int way;
+    memset(&who, 0, sizeof who);
+    who.user_id = wshub_str_z("ann");
+    memset(&packet, 0, sizeof packet);
+    packet.event = wshub_str_z("q");
+    for (way = 0; way < 8; way++) {
+        for (n = 1, left = 0; !left; n++) {
+            wshub_sio_namespace_desc asked = {
+                .name = "/asks", .on_connect = asks, .on_connected = connected};
+            int expected = 0, i;
+            wshub_conn c;
+            if (way & 1) asked.flow = &flow;
+            lines_shut = (way & 2) != 0;
+            lines_until = 0;
+            told_of = 0;
+            serve_on(DESC(.on_log = on_line, .log_level = WSHUB_LEVEL_DEBUG, .rooms_max = 2),
+                     (wshub_sio_desc){.recovery_ms = 1000});
+            EXPECT_INT(wshub_sio_namespace_add(sio, &asked, NULL), WSHUB_OK);
+            for (i = 0; i < (way & 4 ? 3 : 1); i++) { /* who is in is in a room; two there may be */
+                if (i) EXPECT_INT(wshub_sio_accept(sio, asking, NULL), WSHUB_OK);
+                c = socket_open();
+                EXPECT_INT(says(c, "40/asks,{}"), 0);
+            }
+            asks_at =
+                ((wshub_sio__pending *)wshub_sio__get(&sio->pending, asking.id))->peer->session;
+            lines_until = n;
+            (void)wshub_sio_accept(sio, asking, way & 1 ? NULL : &who);
+            (void)wshub_sio_emit(sio, wshub_sio_of(sio, "/asks"), NULL, &packet);
+            if (!wshub_sio_ask_all(sio, wshub_sio_of(sio, "/asks"), NULL, &packet, 100, told, NULL))
+                expected++;
+            wshub_io_fake_advance(s.w.net, 2000);
+            EXPECT_INT(told_of, expected);
+            left = lines_until;
+            lines_until = 0;
+            stop();
+        }
+        EXPECT_OP(n, >, way == 5 || way == 7 ? 2 : 1);
+    }
+}
+
 TEST(who_is_disconnected_by_the_packet_hook_says_nothing_more) { /* 3.4; on_packet */
     int way;
     for (way = 0; way < 2; way++) {
@@ -432,11 +526,6 @@ TEST(a_text_begins_no_packet_of_its_own) { /* 2.3: U+001E separates what is poll
 
 /* ---- at the edge of each limit, with its figure ---- */
 
-static wshub_sio_stats counted(void) {
-    wshub_sio_stats st;
-    wshub_sio_stats_get(sio, &st);
-    return st;
-}
 static bool is_up(void) {
     return figures().sessions == 1;
 }
