@@ -716,6 +716,7 @@ static uint32_t wshub_eio__slot_take(wshub_eio *eio, wshub_eio__session *session
         eio->slots[number].generation = 1;
         eio->slots_count++;
     } else {
+        WSHUB_ASSERT(!eio->slots[number].session);
         eio->first_free = eio->slots[number].next_free;
     }
     eio->slots[number].session = session;
@@ -725,12 +726,102 @@ static uint32_t wshub_eio__slot_take(wshub_eio *eio, wshub_eio__session *session
 static void wshub_eio__slot_free(wshub_eio *eio, uint32_t number) {
     wshub_eio__slot *slot = &eio->slots[number];
 
+    WSHUB_ASSERT(number < eio->slots_count);
     WSHUB_ASSERT(slot->session);
     slot->session = NULL;
     slot->generation++;
     slot->next_free = eio->first_free;
     eio->first_free = number;
 }
+
+/* ---- what holds between two calls ---- */
+
+#if defined(WSHUB_SELF_CHECK) && !defined(NDEBUG)
+enum { WSHUB_EIO__CHECKED = 64 }; /* sessions up to which all is looked at each time */
+
+/* A session has what its state says, and nothing else. */
+static void wshub_eio__check_session(const wshub_eio *eio, const wshub_eio__session *session) {
+    uint8_t state = session->state;
+    bool polls = state == WSHUB_EIO__POLLS || state == WSHUB_EIO__UPGRADES;
+    bool open = polls || state == WSHUB_EIO__SOCKET;
+
+    WSHUB_ASSERT(session->owner.is_session && session->owner.eio == eio);
+    WSHUB_ASSERT(eio->slots[session->slot].session == session);
+    WSHUB_ASSERT(session->refs > 0);
+    WSHUB_ASSERT(open || state == WSHUB_EIO__CLOSING || state == WSHUB_EIO__DEAD);
+    WSHUB_ASSERT((session->upgrade != NULL) == (state == WSHUB_EIO__UPGRADES));
+    WSHUB_ASSERT((session->conn.id != 0) == (state == WSHUB_EIO__SOCKET));
+    WSHUB_ASSERT((session->hub_session.id != 0) == (state != WSHUB_EIO__DEAD));
+    WSHUB_ASSERT(!session->poll.id || polls);
+    WSHUB_ASSERT(!session->first || state == WSHUB_EIO__DEAD); /* answered, or never open */
+    WSHUB_ASSERT(!(session->post.id && state == WSHUB_EIO__DEAD));
+    WSHUB_ASSERT(!((session->opening || session->address) && state == WSHUB_EIO__DEAD));
+    if (open)
+        WSHUB_ASSERT(session->clock == WSHUB_EIO__CLOCK_PING ||
+                     session->clock == WSHUB_EIO__CLOCK_PONG);
+    else
+        WSHUB_ASSERT(session->clock == (state == WSHUB_EIO__CLOSING
+                                            ? (uint8_t)WSHUB_EIO__CLOCK_CLOSING
+                                            : (uint8_t)WSHUB_EIO__NO_CLOCK));
+}
+
+/* Who waits for one clock: all in that list, the soonest first. Returns how many. */
+static uint32_t wshub_eio__check_list(const wshub_eio *eio, unsigned clock) {
+    uint32_t count = 0, before = WSHUB_EIO__NONE, at = eio->heads[clock];
+    uint64_t due = 0;
+
+    for (; at != WSHUB_EIO__NONE; before = at, at = eio->slots[at].session->next, count++) {
+        WSHUB_ASSERT(eio->slots[at].session->clock == clock);
+        WSHUB_ASSERT(eio->slots[at].session->prev == before);
+        WSHUB_ASSERT(eio->slots[at].session->due >= due);
+        due = eio->slots[at].session->due;
+    }
+    WSHUB_ASSERT(eio->tails[clock] == before);
+    return count;
+}
+
+/* Each address counts for its sessions: as many of them as name it. */
+static uint32_t wshub_eio__check_addresses(const wshub_eio *eio) {
+    uint32_t i, count = 0, sessions = 0;
+
+    for (i = 0; i < eio->buckets_count; i++) {
+        const wshub_eio__address *address = eio->buckets[i];
+        for (; address; address = address->next, count++) {
+            WSHUB_ASSERT(address->sessions > 0);
+            sessions += address->sessions;
+        }
+    }
+    WSHUB_ASSERT(eio->addresses == count);
+    return sessions;
+}
+
+/* What is counted, and who is listed, agrees with the sessions that there are. */
+static void wshub_eio__check(const wshub_eio *eio) {
+    uint32_t i, held = 0, open = 0, polling = 0, counted = 0, waits = 0, listed = 0;
+
+    if (eio->slots_count > WSHUB_EIO__CHECKED) return;
+    for (i = 0; i < eio->slots_count; i++) {
+        const wshub_eio__session *session = eio->slots[i].session;
+        if (!session) continue;
+        wshub_eio__check_session(eio, session);
+        held += session->state != WSHUB_EIO__DEAD;
+        open += session->state < WSHUB_EIO__CLOSING;
+        polling += session->state < WSHUB_EIO__SOCKET;
+        counted += session->address != NULL;
+        waits += session->clock != WSHUB_EIO__NO_CLOCK;
+    }
+    WSHUB_ASSERT(eio->held == held);
+    WSHUB_ASSERT(eio->stats.sessions == open);
+    WSHUB_ASSERT(eio->stats.polling == polling);
+    WSHUB_ASSERT(wshub_eio__check_addresses(eio) == counted);
+    for (i = 0; i < WSHUB_EIO__CLOCKS; i++) listed += wshub_eio__check_list(eio, i);
+    WSHUB_ASSERT(listed == waits);
+}
+#else
+static void wshub_eio__check(const wshub_eio *eio) {
+    (void)eio;
+}
+#endif
 
 /* Around all that comes from the hub or the application: what ends inside is freed behind it, as
  * somebody further out may still look at it. */
@@ -749,6 +840,7 @@ static void wshub_eio__leave(wshub_eio *eio) {
         (void)wshub_eio__alloc(eio, session, sizeof *session, 0);
     }
     wshub_eio__scratch_trim(eio);
+    wshub_eio__check(eio);
 }
 
 /* ---- >>eio-codec -----------------------------------------------------------------------------
@@ -930,6 +1022,7 @@ static void wshub_eio__clock_stop(wshub_eio__session *session) {
     wshub_eio *eio = session->owner.eio;
     unsigned clock = session->clock;
 
+    WSHUB_ASSERT(clock <= WSHUB_EIO__NO_CLOCK);
     if (clock == WSHUB_EIO__NO_CLOCK) return;
     if (session->prev != WSHUB_EIO__NONE)
         wshub_eio__at(eio, session->prev)->next = session->next;
@@ -946,6 +1039,8 @@ static void wshub_eio__clock_stop(wshub_eio__session *session) {
 static void wshub_eio__clock_start(wshub_eio__session *session, unsigned clock) {
     wshub_eio *eio = session->owner.eio;
 
+    WSHUB_ASSERT(clock < WSHUB_EIO__CLOCKS);
+    WSHUB_ASSERT(session->state != WSHUB_EIO__FREE && session->state != WSHUB_EIO__DEAD);
     wshub_eio__clock_stop(session);
     session->clock = (uint8_t)clock;
     session->due = wshub_now_ms(eio->hub) + wshub_eio__clock_ms(eio, clock);
@@ -1019,6 +1114,7 @@ static bool wshub_eio__address_take(wshub_eio__session *session, wshub_conn conn
     wshub_eio__address *address, **bucket;
     uint8_t bytes[16];
 
+    WSHUB_ASSERT(!session->address);
     if (eio->desc.sessions_per_address_max == WSHUB_OFF) return true;
     if (!wshub_eio__address_read(eio, conn, bytes)) return true;
     if (eio->addresses >= eio->buckets_count && !wshub_eio__buckets_grow(eio)) return false;
@@ -1056,6 +1152,7 @@ static void wshub_eio__address_leave(wshub_eio__session *session) {
     if (--address->sessions) return;
     for (link = wshub_eio__bucket(eio, address->bytes); *link != address;) link = &(*link)->next;
     *link = address->next;
+    WSHUB_ASSERT(eio->addresses > 0);
     eio->addresses--;
     (void)wshub_eio__alloc(eio, address, sizeof *address, 0);
 }
@@ -1133,6 +1230,7 @@ static bool wshub_eio__group_join(wshub_eio *eio) {
     wshub_eio_group *group = eio->desc.group;
     unsigned i = 0;
 
+    WSHUB_ASSERT(group && !eio->joined);
     eio->io = *wshub_io_of(eio->hub);
     wshub_eio__group_lock(group);
     if (group->has_mask)
@@ -1325,6 +1423,8 @@ static void wshub_eio__bury(wshub_eio__session *session) {
 static void wshub_eio__tell_closed(wshub_eio__session *session, wshub_eio_reason reason) {
     wshub_eio *eio = session->owner.eio;
 
+    WSHUB_ASSERT(session->state == WSHUB_EIO__CLOSING);
+    WSHUB_ASSERT(eio->stats.sessions > 0);
     eio->stats.sessions--;
     if (reason == WSHUB_EIO_OVERFLOW) eio->stats.overflown++;
     if (eio->desc.on_close)
@@ -1337,6 +1437,8 @@ static void wshub_eio__close(wshub_eio__session *session, wshub_eio_reason reaso
     bool polled = wshub_eio__polls(session);
 
     WSHUB_ASSERT(wshub_eio__is_open(session));
+    WSHUB_ASSERT(!session->first); /* whoever is told of its end was told of its beginning */
+    WSHUB_ASSERT(!polled || eio->stats.polling > 0);
     wshub_eio__clock_stop(session);
     if (session->upgrade) wshub_eio__upgrade_drop(session);
     if (polled) eio->stats.polling--;
@@ -1417,6 +1519,8 @@ static void wshub_eio__refuse(wshub_eio *eio, wshub_exchange exchange, bool upgr
     static const char *const messages[] = {
         "Transport unknown", "Session ID unknown", "Bad handshake method",
         "Bad request",       "Forbidden",          "Unsupported protocol version"};
+
+    WSHUB_ASSERT((size_t)code < sizeof messages / sizeof messages[0]);
     wshub_eio__reply_error(eio, exchange, upgrade, code == WSHUB_EIO_FORBIDDEN ? 403 : 400, code,
                            messages[code]);
 }
@@ -1607,6 +1711,7 @@ static void wshub_eio__poll_closing(wshub_eio__session *session) {
 static wshub_take wshub_eio__poll(wshub_eio__session *session, wshub_exchange exchange) {
     wshub_eio *eio = session->owner.eio;
 
+    WSHUB_ASSERT(wshub_eio__polls(session) || session->state == WSHUB_EIO__CLOSING);
     if (session->poll.id) { /* two at a time */
         wshub_eio__reply_empty(eio, exchange, 400);
         if (wshub_eio__is_open(session)) wshub_eio__close(session, WSHUB_EIO_TRANSPORT_ERROR);
@@ -1628,6 +1733,7 @@ static wshub_take wshub_eio__post(wshub_eio__session *session, wshub_exchange ex
                                   const wshub_http *http) {
     wshub_eio *eio = session->owner.eio;
 
+    WSHUB_ASSERT(wshub_eio__polls(session) || session->state == WSHUB_EIO__CLOSING);
     if (session->post.id ||
         wshub_str_eq_z(wshub_http_header(http, "Content-Type"), "application/octet-stream")) {
         wshub_eio__reply_empty(eio, exchange, 400);
@@ -1716,6 +1822,7 @@ static void wshub_eio__on_exchange_gone(wshub *hub, wshub_exchange exchange, wsh
  * fails is ended by the hub (wshub_session_limit()). */
 static void wshub_eio__say(wshub_eio__session *session, const char *packet) {
     wshub *hub = session->owner.eio->hub;
+    WSHUB_ASSERT(wshub_eio__is_open(session));
     if (session->state == WSHUB_EIO__SOCKET)
         (void)wshub_conn_send(hub, session->conn, packet, strlen(packet), true);
     else
@@ -1724,6 +1831,7 @@ static void wshub_eio__say(wshub_eio__session *session, const char *packet) {
 
 /* Something else than a pong: its client lives, which is worth one more time to wait. */
 static void wshub_eio__alive(wshub_eio__session *session) {
+    WSHUB_ASSERT(wshub_eio__is_open(session));
     if (session->clock != WSHUB_EIO__CLOCK_PONG || session->extended) return;
     session->extended = true;
     wshub_eio__clock_start(session, WSHUB_EIO__CLOCK_PONG);
@@ -1732,6 +1840,7 @@ static void wshub_eio__alive(wshub_eio__session *session) {
 static void wshub_eio__message(wshub_eio__session *session, const uint8_t *bytes, size_t count,
                                bool text) {
     wshub_eio *eio = session->owner.eio;
+    WSHUB_ASSERT(wshub_eio__is_open(session));
     if (eio->desc.on_message)
         eio->desc.on_message(eio, wshub_eio__handle(session), bytes, count, text, eio->desc.user);
 }
@@ -1762,6 +1871,7 @@ static void wshub_eio__packet_heard(wshub_eio__session *session, const wshub_eio
 /* The pong has not come. While what was said before the ping still leaves, the ping has not
  * arrived, and the hub's own clock judges progress. */
 static void wshub_eio__pong_due(wshub_eio__session *session) {
+    WSHUB_ASSERT(wshub_eio__is_open(session));
     if (session->state == WSHUB_EIO__SOCKET &&
         wshub_conn_queued_bytes(session->owner.eio->hub, session->conn)) {
         wshub_eio__clock_start(session, WSHUB_EIO__CLOCK_PONG);
@@ -1867,6 +1977,7 @@ static void wshub_eio__upgrade_free(wshub_eio__session *session) {
 /* Gives a second transport up: it is closed. */
 static void wshub_eio__upgrade_drop(wshub_eio__session *session) {
     wshub_conn conn = session->upgrade->conn;
+    WSHUB_ASSERT(conn.id);
     wshub_eio__upgrade_free(session);
     wshub_eio__conn_close(session->owner.eio, conn);
 }
@@ -1884,6 +1995,7 @@ static void wshub_eio__upgrade_due(wshub *hub, void *arg) {
 
     (void)hub;
     wshub_eio__enter(eio);
+    WSHUB_ASSERT(session->upgrade);
     session->upgrade->deadline.id = 0;
     wshub_eio__upgrade_end(session);
     wshub_eio__leave(eio);
@@ -1911,6 +2023,8 @@ static void wshub_eio__upgrade_move(wshub_eio__session *session) {
     wshub_session to = wshub_conn_session(eio->hub, conn);
     wshub_kind_change change;
 
+    WSHUB_ASSERT(session->state == WSHUB_EIO__UPGRADES);
+    WSHUB_ASSERT(session->hub_session.id && to.id);
     change.from = eio->desc.kind_polling;
     change.to = session->b64 ? eio->desc.kind_websocket_b64 : eio->desc.kind_websocket;
     if (session->poll.id) wshub_eio__poll_answer(session, wshub_eio__said_noop, 1);
@@ -1933,6 +2047,7 @@ static void wshub_eio__upgrade_heard(wshub_eio__session *session, wshub_str text
     wshub *hub = session->owner.eio->hub;
     wshub_eio__upgrade *upgrade = session->upgrade;
 
+    WSHUB_ASSERT(session->state == WSHUB_EIO__UPGRADES);
     (void)wshub_session_heard(hub, session->hub_session);
     if (wshub_str_eq_z(text, "2probe") && !wshub_conn_send(hub, upgrade->conn, "3probe", 6, true)) {
         if (upgrade->tick.id) return;
@@ -2043,6 +2158,7 @@ static wshub_err wshub_eio__convert(wshub *hub, wshub_session lent, wshub_span m
     wshub_err err = WSHUB_OK;
 
     (void)user;
+    WSHUB_ASSERT(session); /* a lent one, which is moving */
     payload.ptr = (const char *)message.ptr;
     payload.len = message.len;
     while (!err && wshub_eio__payload_next(&payload, &packet))
@@ -2110,6 +2226,8 @@ static size_t wshub_eio__open_packet(const wshub_eio__session *session, char buf
 static void wshub_eio__opened(wshub_eio__session *session) {
     wshub_eio *eio = session->owner.eio;
 
+    WSHUB_ASSERT(wshub_eio__is_open(session));
+    WSHUB_ASSERT(session->first && session->clock == WSHUB_EIO__NO_CLOCK);
     session->first = false;
     (void)wshub_session_limit(eio->hub, session->hub_session, eio->desc.session_bytes_max, true);
     eio->stats.sessions++;
@@ -2131,6 +2249,7 @@ static wshub_err wshub_eio__open_answer(wshub_eio__session *session, wshub_excha
     char *body;
     int n;
 
+    WSHUB_ASSERT(session->first);
     if (eio->desc.initial) initial = strlen(eio->desc.initial);
     body = wshub_eio__scratch(eio, len + initial + 2);
     if (!body) return WSHUB_ERR_NOMEM;
@@ -2750,6 +2869,8 @@ WSHUB_API void wshub_eio_shutdown(wshub_eio *eio) {
 static wshub_err wshub_eio__send_packet(wshub_eio__session *session, const char *packet,
                                         size_t len) {
     wshub *hub = session->owner.eio->hub;
+    WSHUB_ASSERT(wshub_eio__is_open(session));
+    WSHUB_ASSERT(len > 0);
     if (session->state == WSHUB_EIO__SOCKET)
         return wshub_conn_send(hub, session->conn, packet, len, true);
     return wshub_session_send(hub, session->hub_session, packet, len);
