@@ -132,10 +132,14 @@ check: all $(TESTS:%=build/check/%) $(FIXTURES:%=build/check/%) build/check/fixt
 	tests/compile/run.sh tests/readme.sh tests/examples.sh tests/browser.sh tests/cors.sh tests/deflate.sh tests/two_instances.sh tests/auction.sh tests/socketio_chat.sh tests/socketio_manual.sh tests/socketio_flow.sh tests/socketio_both.sh tests/client.sh tests/client_examples.sh tests/socketio_client.sh tests/socketio_tools.sh tests/socketio_tls.sh
 tsan: build/tsan/test_threads build/tsan/test_serve build/tsan/test_io_contract build/tsan/test_loops ## the tests with threads under ThreadSanitizer
 	@WSHUB_WHOLE=1 sh tests/run.sh $^
+# programs beside each other play all of the transcripts
+SHARES   = 0/4 1/4 2/4 3/4
 oom: build/check/test_golden build/check/test_sio_faults ## every allocation of every transcript fails, also with input in pieces and with completions
-	@printf '%s\n' 3 2 1 0 | xargs -P "$$(nproc 2>/dev/null || echo 2)" -I{} env WSHUB_OOM_WAY={} ./build/check/test_golden every_allocation && WSHUB_OOM_ALL=1 ./build/check/test_sio_faults every_allocation
+	@WSHUB_OOM_ALL=1 sh tests/run.sh 'build/check/test_sio_faults every_allocation' \
+	$(foreach w,1 2 3 0,$(foreach s,$(SHARES),'WSHUB_OOM_WAY=$w WSHUB_SHARE=$s ./build/check/test_golden every_allocation'))
 faults: build/check/test_golden build/check/test_faults build/check/test_sio_faults ## every send goes wrong in every way, input is cut and ended everywhere; every system call fails
-	@WSHUB_FAULTS_ALL=1 sh tests/run.sh 'build/check/test_golden every_send' build/check/test_sio_faults $(patsubst %,'build/check/test_faults on_%',epoll poll kqueue)
+	@WSHUB_FAULTS_ALL=1 sh tests/run.sh $(foreach s,$(SHARES),'WSHUB_SHARE=$s ./build/check/test_golden every_send') \
+	build/check/test_sio_faults $(patsubst %,'build/check/test_faults on_%',epoll poll kqueue)
 redis-cycles: build/check/test_redis ## a real Redis is killed, stopped, locked and cut off a thousand times (CYCLES)
 	WSHUB_CYCLES=$${CYCLES:-1000} ./build/check/test_redis fifty
 sim: build/sim ## hubs, broker, emitter and clients in simulated time, against a model of the rules of wshub.h (SEEDS, HOURS)

@@ -781,13 +781,26 @@ static int golden_by_name(const void *a, const void *b) {
     return strcmp((const char *)a, (const char *)b);
 }
 
+/* In how many shares the transcripts are played, by programs beside each other: N of WSHUB_SHARE=K/N.
+ * *out_share: which one is this program's, from 0 on. */
+static size_t golden_shares(size_t *out_share) {
+    const char *share = getenv("WSHUB_SHARE"), *slash = share ? strchr(share, '/') : NULL;
+    size_t shares = slash ? (size_t)strtoul(slash + 1, NULL, 10) : 1;
+    *out_share = slash ? (size_t)strtoul(share, NULL, 10) : 0;
+    if (shares < 1 || *out_share >= shares) {
+        (void)fprintf(stderr, "WSHUB_SHARE=K/N: the share K of N, from 0 on\n");
+        exit(2);
+    }
+    return shares;
+}
+
 /* The files to play: NAME.alt-*.jsonl where there is one, NAME.or-*.jsonl where we chose so,
- * else NAME.jsonl. */
+ * else NAME.jsonl. Of these, this program's share. */
 static size_t golden_files(char out[][300], size_t cap) {
     DIR *d = opendir("tests/golden");
     struct dirent *e;
     static char names[512][256];
-    size_t count = 0, n = 0, i, k;
+    size_t count = 0, n = 0, i, k, seen = 0, share, shares = golden_shares(&share);
     while (d && (e = readdir(d)) != NULL && count < 512) {
         if (strstr(e->d_name, ".jsonl")) (void)snprintf(names[count++], 256, "%.255s", e->d_name);
     }
@@ -801,7 +814,8 @@ static size_t golden_files(char out[][300], size_t cap) {
                 !strstr(names[i], ".alt-") && !strstr(names[i], ".or-"))
                 better = true;
         }
-        if (!better) (void)snprintf(out[n++], 300, "tests/golden/%s", names[i]);
+        if (!better && seen++ % shares == share)
+            (void)snprintf(out[n++], 300, "tests/golden/%s", names[i]);
     }
     return n;
 }

@@ -3,7 +3,7 @@
 # are processors), and beside them, less urgent, the others, half as many; with WSHUB_WHOLE, where all work hard, only
 # when those have ended; then, behind --, test scripts, one after the other. Each one's output comes when it has ended, its
 # line `N passed, N failed, N skipped` with how many have. Says once more what failed, and adds up the lines. An argument
-# may carry arguments of its own: 'build/test_faults on_poll'.
+# may carry arguments of its own, 'build/test_faults on_poll', and variables: 'WSHUB_SHARE=0/4 ./build/test_golden every_send'.
 #
 # Whoever drives programs by a real clock may fail because others had the machine. With WSHUB_AGAIN such a test (a script,
 # or one of servers and sockets) that failed is run once more, alone: what fails twice has failed, and what passes then is
@@ -15,7 +15,7 @@ trap 'rm -rf "$dir"' EXIT
 total=0; for t in "$@"; do [ "$t" = -- ] || total=$((total + 1)); done
 export dir total
 one='n=$(echo "$1" | tr -c "a-zA-Z0-9\n" _)
-    case $1 in *.sh) sh $1 ;; *) ./$1 ;; esac >"$dir/$n.out" 2>&1
+    case $1 in *.sh) sh $1 ;; *=*) env $1 ;; *) ./$1 ;; esac >"$dir/$n.out" 2>&1
     echo $? >"$dir/$n.status"
     sed "/[0-9] passed, [0-9]* failed, [0-9]* skipped/s|^|[$(ls "$dir"/*.status | wc -l)/$total] |" "$dir/$n.out"'
 
@@ -55,7 +55,7 @@ cat "$dir/first" "$dir/then" "$dir/scripts" | while read -r t; do
     echo "${line:-none} @$(cat "$dir/$n.status" 2>/dev/null) $t"
 done | awk '
     { status = $0; sub(/.*@/, "", status); program = status; sub(/^[0-9]* /, "", program); sub(/ .*/, "", status) }
-    function alone() { print "    alone: " (program ~ /[.]sh$/ ? "sh " program : "make " test " && " program) }
+    function alone() { print "    alone: " (program ~ /[.]sh$/ ? "sh " program : program ~ /=/ ? program : "make " test " && " program) }
     { test = program; sub(/ .*/, "", test) }
     /^none/ { print "FAIL " program " ended with status " status " and no count"; alone(); fail++; next }
     {
