@@ -471,7 +471,7 @@ WSHUB_INLINE const char *wshub_ws_http_problem(const wshub_ws_desc *desc) {
 /* Sends a request, at once or as soon as the stream is there.
  *   request  borrowed
  * Returns  OK; STALE: the line has ended; STATE: it has a request that is not answered, or has had
- *          its last one, or is no line of HTTP; PARAM: no method, target or type, or a body over
+ *          its last one, or is ending, or is no line of HTTP; PARAM: no method, target or type, or a body over
  *          2^30 bytes; NOMEM. After an error nothing has changed.
  * Thread   the io's; allowed in callbacks. Cost: one copy of the body. */
 WSHUB_API wshub_err wshub_ws_http_request(wshub_ws_pool *pool, wshub_ws line,
@@ -3772,7 +3772,7 @@ static wshub_err wshub_ws__order(wshub_ws_pool *pool, wshub_ws ws, uint8_t opcod
     wshub_ws__line *line = wshub_ws__get(pool, ws.id);
     size_t waits;
 
-    if (!line || line->state >= WSHUB_WS__FAILED) return WSHUB_ERR_STALE;
+    if (!line) return WSHUB_ERR_STALE;
     if (line->state != WSHUB_WS__OPEN) return WSHUB_ERR_STATE;
     waits = wshub_ws__waits(line);
     if (waits && waits + count > line->unsent_max) { /* the stream may take some of it yet */
@@ -3949,9 +3949,9 @@ WSHUB_API wshub_err wshub_ws_http_request(wshub_ws_pool *pool, wshub_ws line,
     uint32_t timeout;
     bool ready;
 
-    if (!at || at->state >= WSHUB_WS__FAILED) return WSHUB_ERR_STALE;
+    if (!at) return WSHUB_ERR_STALE;
     http = at->http;
-    if (!http || http->asked || http->last) return WSHUB_ERR_STATE;
+    if (!http || http->asked || http->last || at->state >= WSHUB_WS__FAILED) return WSHUB_ERR_STATE;
     if (!wshub_ws__request_ok(request)) return WSHUB_ERR_PARAM;
     ready = at->state == WSHUB_WS__HTTP;
     if (!wshub_ws__request_put(pool, http, request, ready ? &at->out : &http->request))
@@ -4009,7 +4009,7 @@ struct wshub_ext_client {
     uint32_t attempt;
     uint16_t depth;
     uint8_t state, id_len;
-    bool doomed, left, later, stable;
+    bool doomed, left, later, stable, sealing;
     char id[64];
 };
 
@@ -4131,16 +4131,23 @@ static void wshub_ext_client__leave(wshub_ext_client *client) {
 
 /* ---- sending ---- */
 
-/* Sends a text, or seals it first. DROPPED: the stream takes no more now. */
+/* Sends a text, or seals it first. DROPPED: the stream takes no more now. The hook may end the
+ * client, and emit: that is kept meanwhile. */
 static wshub_err wshub_ext_client__send(wshub_ext_client *client, const void *bytes, size_t len) {
     const wshub_ext_client_events *events = client->desc->events;
     wshub_str text, sealed;
+    bool ok;
 
+    WSHUB_ASSERT(client->depth && !client->sealing);
     text.ptr = (const char *)bytes;
     text.len = len;
     if (events->seal && client->state == WSHUB_EXT_CLIENT_AUTHENTICATED) {
         sealed = text;
-        if (!events->seal(client, text, &sealed, client->user)) return WSHUB_ERR_APP;
+        client->sealing = true;
+        ok = events->seal(client, text, &sealed, client->user);
+        client->sealing = false;
+        if (client->doomed) return WSHUB_ERR_STATE;
+        if (!ok) return WSHUB_ERR_APP;
         text = sealed;
     }
     return wshub_ws_send(client->pool, client->ws, WSHUB_WS_TEXT, text.ptr, text.len);
@@ -4194,11 +4201,15 @@ static wshub_err wshub_ext_client__push(wshub_ext_client *client, const wshub_ws
     wshub_err err = WSHUB_ERR_STATE;
 
     if (client->doomed) return WSHUB_ERR_STATE;
-    if (wshub_ext_client__can_send(client)) {
+    if (wshub_ext_client__can_send(client) && !client->sealing) {
         wshub_ext_client__flush(client);
-        if (!client->first) err = wshub_ext_client__send(client, text->ptr, text->len);
-        if (!err) wshub_ext_client__sent(client, request);
-        if (!err || (err != WSHUB_ERR_STATE && err != WSHUB_ERR_DROPPED)) return err;
+        if (!client->first && !client->doomed)
+            err = wshub_ext_client__send(client, text->ptr, text->len);
+        if (!err) {
+            wshub_ext_client__sent(client, request);
+            wshub_ext_client__flush(client); /* what was emitted while it was sealed */
+        }
+        if (client->doomed || (err != WSHUB_ERR_STATE && err != WSHUB_ERR_DROPPED)) return err;
     }
     return fleeting ? err : wshub_ext_client__keep(client, text->ptr, text->len, request);
 }
@@ -4248,9 +4259,11 @@ static wshub_err wshub_ext_client__emit(wshub_ext_client *client, const wshub_ms
     wshub_ws__bytes text = {NULL, 0, 0};
     wshub_err err = wshub_ext_client__check(msg);
 
+    wshub_ext_client__enter(client);
     if (!err) err = wshub_ext_client__write(client, &text, msg->event, msg->data, id);
     if (!err) err = wshub_ext_client__push(client, &text, id, fleeting);
     wshub_ws__bytes_free(client->pool, &text);
+    wshub_ext_client__leave(client);
     return err;
 }
 
@@ -4306,14 +4319,16 @@ WSHUB_API wshub_err wshub_ext_client_request(wshub_ext_client *client, const wsh
     request->user = reply_user;
     request->next = client->requests;
     client->requests = request;
+    wshub_ext_client__enter(client);
     err = wshub_ws_timer_add(client->pool, &request->timer);
     if (!err) err = wshub_ext_client__emit(client, msg, request->id, false);
-    if (err) {
+    if (err)
         wshub_ext_client__request_drop(client, request);
-        return err;
-    }
-    wshub_ws_timer_start(client->pool, &request->timer, wshub_ws_now_ms(client->pool) + timeout_ms);
-    return WSHUB_OK;
+    else
+        wshub_ws_timer_start(client->pool, &request->timer,
+                             wshub_ws_now_ms(client->pool) + timeout_ms);
+    wshub_ext_client__leave(client);
+    return err;
 }
 
 /* The connection is gone: whoever's request was sent learns nothing any more. */
@@ -4356,8 +4371,10 @@ static wshub_err wshub_ext_client__rooms_text(wshub_ext_client *client, wshub_ws
 static wshub_err wshub_ext_client__rooms(wshub_ext_client *client, const char *what,
                                          const wshub_str *rooms, size_t count, bool keep) {
     wshub_ws__bytes text = {NULL, 0, 0};
-    wshub_err err = wshub_ext_client__rooms_text(client, &text, what, rooms, count);
+    wshub_err err;
 
+    WSHUB_ASSERT(client->depth);
+    err = wshub_ext_client__rooms_text(client, &text, what, rooms, count);
     if (!err) err = wshub_ext_client__push(client, &text, 0, !keep);
     wshub_ws__bytes_free(client->pool, &text);
     return err;
@@ -4374,56 +4391,71 @@ static bool wshub_ext_client__names_ok(const wshub_str *names, size_t count) {
     return count > 0;
 }
 
-/* Remembers rooms that it is not in yet; after an error none of them. */
+/* Forgets a room that is remembered. */
+static void wshub_ext_client__room_drop(wshub_ext_client *client, wshub_ext_client__name **at) {
+    client->rooms_bytes -= (*at)->len + sizeof **at;
+    wshub_ext_client__name_drop(client, at);
+}
+
+/* Forgets the rooms behind the first `count`. */
+static void wshub_ext_client__rooms_cut(wshub_ext_client *client, size_t count) {
+    wshub_ext_client__name **at = &client->rooms;
+
+    for (; *at && count; count--) at = &(*at)->next;
+    while (*at) wshub_ext_client__room_drop(client, at);
+}
+
+/* Remembers rooms that it is not in yet, behind the others. */
 static wshub_err wshub_ext_client__remember(wshub_ext_client *client, const wshub_str *rooms,
                                             size_t count) {
     uint32_t most = wshub_ext_client__or(client->desc->buffer_bytes, 65536);
-    wshub_ext_client__name **end = &client->rooms, *name;
-    wshub_err err = WSHUB_OK;
-    size_t i, bytes = client->rooms_bytes;
+    wshub_ext_client__name *name;
+    size_t i;
 
-    while (*end) end = &(*end)->next;
-    for (i = 0; i < count && !err; i++) {
+    for (i = 0; i < count; i++) {
         wshub_ext_client__name **at = wshub_ext_client__find(&client->rooms, rooms[i]);
         if (*at) continue;
-        bytes += rooms[i].len + sizeof *name;
-        if (bytes > most) {
-            err = WSHUB_ERR_LIMIT;
-            break;
-        }
+        if (client->rooms_bytes + rooms[i].len + sizeof *name > most) return WSHUB_ERR_LIMIT;
         *at = wshub_ext_client__name_new(client, rooms[i]);
-        if (!*at) err = WSHUB_ERR_NOMEM;
+        if (!*at) return WSHUB_ERR_NOMEM;
+        client->rooms_bytes += rooms[i].len + sizeof *name;
     }
-    while (err && *end) wshub_ext_client__name_drop(client, end);
-    if (!err) client->rooms_bytes = bytes;
-    return err;
+    return WSHUB_OK;
 }
 
 WSHUB_API wshub_err wshub_ext_client_join(wshub_ext_client *client, const wshub_str *rooms,
                                           size_t count) {
-    wshub_err err;
+    const wshub_ext_client__name *name = client->rooms;
+    bool remembers = wshub_ext_client__auto(client);
+    wshub_err err = WSHUB_OK;
+    size_t had = 0;
 
     if (!wshub_ext_client__names_ok(rooms, count)) return WSHUB_ERR_PARAM;
-    if (!wshub_ext_client__auto(client))
-        return wshub_ext_client__rooms(client, "join", rooms, count, true);
-    err = wshub_ext_client__remember(client, rooms, count);
-    if (err || !wshub_ext_client__can_send(client)) return err;
-    return wshub_ext_client__rooms(client, "join", rooms, count, true);
+    for (; name; name = name->next) had++;
+    wshub_ext_client__enter(client);
+    if (remembers) err = wshub_ext_client__remember(client, rooms, count);
+    if (!err && (!remembers || wshub_ext_client__can_send(client)))
+        err = wshub_ext_client__rooms(client, "join", rooms, count, true);
+    if (remembers && err) wshub_ext_client__rooms_cut(client, had);
+    wshub_ext_client__leave(client);
+    return err;
 }
 
 WSHUB_API wshub_err wshub_ext_client_leave(wshub_ext_client *client, const wshub_str *rooms,
                                            size_t count) {
+    wshub_err err = WSHUB_OK;
     size_t i;
 
     if (!wshub_ext_client__names_ok(rooms, count)) return WSHUB_ERR_PARAM;
-    for (i = 0; i < count; i++) {
+    wshub_ext_client__enter(client);
+    if (!wshub_ext_client__auto(client) || wshub_ext_client__can_send(client))
+        err = wshub_ext_client__rooms(client, "leave", rooms, count, true);
+    for (i = 0; i < count && !err; i++) {
         wshub_ext_client__name **at = wshub_ext_client__find(&client->rooms, rooms[i]);
-        if (!*at) continue;
-        client->rooms_bytes -= (*at)->len + sizeof **at;
-        wshub_ext_client__name_drop(client, at);
+        if (*at) wshub_ext_client__room_drop(client, at);
     }
-    if (wshub_ext_client__auto(client) && !wshub_ext_client__can_send(client)) return WSHUB_OK;
-    return wshub_ext_client__rooms(client, "leave", rooms, count, true);
+    wshub_ext_client__leave(client);
+    return err;
 }
 
 WSHUB_API wshub_err wshub_ext_client_subscribe(wshub_ext_client *client, wshub_str event) {
@@ -4490,7 +4522,7 @@ static void wshub_ext_client__accepted(wshub_ext_client *client, wshub_str data)
     }
     wshub_ext_client__flush(client);
     id = wshub_ext_client_id(client);
-    if (events->authenticated && !client->doomed)
+    if (events->authenticated && !client->doomed && client->state == WSHUB_EXT_CLIENT_AUTHENTICATED)
         events->authenticated(client, id, data, client->user);
 }
 
@@ -4746,7 +4778,7 @@ static void wshub_ext_client__attempt(wshub_ext_client *client) {
     wshub_ext_client__to(client, WSHUB_EXT_CLIENT_IDLE);
     if (client->desc->events->connect_error)
         client->desc->events->connect_error(client, &gone, again, client->user);
-    if (again && !client->doomed && client->state == WSHUB_EXT_CLIENT_IDLE)
+    if (again && !client->doomed && !client->left && client->state == WSHUB_EXT_CLIENT_IDLE)
         wshub_ext_client__schedule(client);
 }
 

@@ -371,7 +371,7 @@ WSHUB_API wshub_sio_socket_auth wshub_sio_socket_auth_of(const wshub_sio_socket 
  *   rooms  UTF-8, count of them; copied
  * Returns  OK; PARAM: none, no UTF-8, or a name over WSHUB_NAME_BYTES_MAX bytes; STATE: it is not
  *          connected (and not auto_auth), or no helper; LIMIT: over buffer_bytes of names; NOMEM;
- *          RANDOM. */
+ *          RANDOM. After an error nothing has changed. */
 WSHUB_API wshub_err wshub_sio_socket_join(wshub_sio_socket *socket, const wshub_str *rooms,
                                           size_t count);
 WSHUB_API wshub_err wshub_sio_socket_leave(wshub_sio_socket *socket, const wshub_str *rooms,
@@ -708,6 +708,14 @@ static void wshub_sio_socket__room_drop(wshub_sio_socket *socket, wshub_sio_clie
     *at = room->next;
     socket->rooms_bytes -= sizeof *room + room->len;
     (void)wshub_ws_alloc(socket->client->pool, room, sizeof *room + room->len, 0);
+}
+
+/* Forgets the rooms behind the first `count`. */
+static void wshub_sio_socket__rooms_cut(wshub_sio_socket *socket, size_t count) {
+    wshub_sio_client__room **at = &socket->rooms;
+
+    for (; *at && count; count--) at = &(*at)->next;
+    while (*at) wshub_sio_socket__room_drop(socket, at);
 }
 
 /* Takes the handlers away that are gone, or all. */
@@ -1735,32 +1743,39 @@ static bool wshub_sio_socket__rooms_may(const wshub_sio_socket *socket) {
 
 WSHUB_API wshub_err wshub_sio_socket_join(wshub_sio_socket *socket, const wshub_str *rooms,
                                           size_t count) {
+    const wshub_sio_client__room *room = socket->rooms;
+    wshub_err err = WSHUB_OK;
+    size_t i, had = 0;
+
+    if (!wshub_sio_socket__rooms_ok(rooms, count)) return WSHUB_ERR_PARAM;
+    if (!socket->desc->helper) return WSHUB_ERR_STATE;
+    for (; room; room = room->next) had++;
+    for (i = 0; socket->desc->auto_auth && !err && i < count; i++)
+        err = wshub_sio_socket__remember(socket, rooms[i]);
+    if (!err && wshub_sio_socket__rooms_may(socket))
+        err = wshub_sio_socket__rooms_say(socket, "join", rooms, count);
+    else if (!err && !socket->desc->auto_auth)
+        err = WSHUB_ERR_STATE;
+    if (err) wshub_sio_socket__rooms_cut(socket, had);
+    return err;
+}
+
+WSHUB_API wshub_err wshub_sio_socket_leave(wshub_sio_socket *socket, const wshub_str *rooms,
+                                           size_t count) {
     wshub_err err = WSHUB_OK;
     size_t i;
 
     if (!wshub_sio_socket__rooms_ok(rooms, count)) return WSHUB_ERR_PARAM;
     if (!socket->desc->helper) return WSHUB_ERR_STATE;
-    for (i = 0; socket->desc->auto_auth && !err && i < count; i++)
-        err = wshub_sio_socket__remember(socket, rooms[i]);
-    if (err) return err;
-    if (!wshub_sio_socket__rooms_may(socket))
-        return socket->desc->auto_auth ? WSHUB_OK : WSHUB_ERR_STATE;
-    return wshub_sio_socket__rooms_say(socket, "join", rooms, count);
-}
-
-WSHUB_API wshub_err wshub_sio_socket_leave(wshub_sio_socket *socket, const wshub_str *rooms,
-                                           size_t count) {
-    size_t i;
-
-    if (!wshub_sio_socket__rooms_ok(rooms, count)) return WSHUB_ERR_PARAM;
-    if (!socket->desc->helper) return WSHUB_ERR_STATE;
-    for (i = 0; i < count; i++) {
+    if (wshub_sio_socket__rooms_may(socket))
+        err = wshub_sio_socket__rooms_say(socket, "leave", rooms, count);
+    else if (!socket->desc->auto_auth)
+        err = WSHUB_ERR_STATE;
+    for (i = 0; i < count && !err; i++) {
         wshub_sio_client__room **at = wshub_sio_socket__room_find(socket, rooms[i]);
         if (*at) wshub_sio_socket__room_drop(socket, at);
     }
-    if (!wshub_sio_socket__rooms_may(socket))
-        return socket->desc->auto_auth ? WSHUB_OK : WSHUB_ERR_STATE;
-    return wshub_sio_socket__rooms_say(socket, "leave", rooms, count);
+    return err;
 }
 
 WSHUB_API wshub_err wshub_sio_socket_shutdown(wshub_sio_socket *socket) {

@@ -567,6 +567,52 @@ TEST(messages_can_be_encrypted_by_hooks) {
 }
 
 /* d15: each callback may do anything in each state, and nothing is told after the end. */
+/* A hook is called inside orders, and may call anything all the same. */
+static int sealed;
+static const char *seal_does;
+static bool on_seal_acts(wshub_ext_client *c, wshub_str text, wshub_str *out, void *user) {
+    const char *first = text.ptr;
+    (void)user;
+    sealed++;
+    if (seal_does) {
+        acts = seal_does;
+        seal_does = NULL;
+        act("seal");
+    }
+    EXPECT(first[0] == '{'); /* the text is there still */
+    *out = text;
+    return c != NULL;
+}
+TEST(a_hook_that_encrypts_may_do_anything) {
+    static const char *const does[] = {"seal destroy", "seal disconnect", "seal drop", "seal emit"};
+    wshub_str name = wshub_str_z("lobby");
+    size_t i;
+    int how;
+    events.seal = on_seal_acts;
+    for (i = 0; i < sizeof does / sizeof does[0]; i++) {
+        for (how = 0; how < 4; how++) {
+            start("{}");
+            if (how == 3) EXPECT_INT(emit("kept", "1"), WSHUB_OK);
+            if (how == 3) seal_does = does[i]; /* while what was kept is sent */
+            join_streams();
+            (void)site_told(&s);
+            sealed = 0;
+            if (how != 3) seal_does = does[i];
+            if (how == 0) (void)emit("silent", "1");
+            if (how == 1) (void)request("silent", "1", 1000, "r");
+            if (how == 2) (void)wshub_ext_client_join(client, &name, 1);
+            EXPECT(!seal_does);
+            if (i == 3 && how != 3) EXPECT_INT(sealed, 2);
+            if (i == 3) EXPECT_INT(wshub_ext_client_buffered(client), 0);
+            wshub_io_fake_run(s.fake);
+            pump();
+            acts = NULL;
+            stop();
+        }
+    }
+    events.seal = NULL;
+}
+
 TEST(a_callback_may_end_the_client) {
     static const char *const names[] = {"connected",       "connect_error", "authenticated",
                                         "unauthenticated", "disconnected",  "reconnecting",
@@ -601,6 +647,57 @@ TEST(a_callback_may_end_the_client) {
             }
             stop();
         }
+    }
+}
+
+/* What is emitted behind an order to drop waits, as behind any loss. */
+TEST(what_is_emitted_behind_a_drop_is_kept) {
+    start("{}");
+    join_streams();
+    (void)site_told(&s);
+    EXPECT_INT(wshub_ext_client_drop(client), WSHUB_OK);
+    EXPECT_INT(emit("a", "1"), WSHUB_OK);
+    EXPECT_INT(wshub_ext_client_buffered(client), 1);
+    wshub_io_fake_run(s.fake);
+    EXPECT_STR(site_told(&s), "disconnected 1006 again\nreconnecting 1\n");
+    wshub_io_fake_advance(s.fake, last_delay);
+    join_streams();
+    EXPECT_INT(wshub_ext_client_buffered(client), 0);
+    stop();
+}
+
+TEST(who_leaves_as_an_attempt_has_no_memory_stays_away) {
+    start("{}");
+    acts = "connect_error disconnect";
+    s.fail_in = 1;
+    wshub_io_fake_run(s.fake);
+    EXPECT_STR(site_told(&s), "connect_error memory again\n");
+    EXPECT_INT(wshub_ext_client_state_of(client), WSHUB_EXT_CLIENT_IDLE);
+    stop();
+}
+
+/* Joining and leaving do all or nothing: what could not be said is not remembered otherwise. */
+TEST(rooms_are_remembered_as_the_hub_was_told) {
+    wshub_str name = wshub_str_z("lobby");
+    int leaves;
+    uint64_t nth;
+    for (leaves = 0; leaves < 2; leaves++) {
+        wshub_err err = WSHUB_ERR_NOMEM;
+        for (nth = 1; err; nth++) {
+            start("{}");
+            join_streams();
+            if (leaves) EXPECT_INT(join("lobby"), WSHUB_OK);
+            (void)site_told(&s);
+            s.fail_in = nth;
+            err = leaves ? wshub_ext_client_leave(client, &name, 1)
+                         : wshub_ext_client_join(client, &name, 1);
+            s.fail_in = 0;
+            EXPECT_INT(err, err ? WSHUB_ERR_NOMEM : WSHUB_OK);
+            EXPECT_INT(client->rooms != NULL, leaves ? err != 0 : err == 0);
+            EXPECT_INT(client->rooms_bytes != 0, client->rooms != NULL);
+            stop();
+        }
+        EXPECT_OP(nth, >, 2);
     }
 }
 

@@ -638,6 +638,32 @@ static void on_second(wshub_sio_socket *of, const wshub_sio_event *event, void *
     say_line(of, "second", "");
     EXPECT_INT(wshub_sio_socket_unsubscribe(of, event->name, on_second), WSHUB_OK);
 }
+/* Joining and leaving do all or nothing: what could not be said is not remembered otherwise. */
+TEST(rooms_are_remembered_as_the_server_was_told) {
+    uint64_t nth;
+    int leaves;
+    for (leaves = 0; leaves < 2; leaves++) {
+        wshub_err err = WSHUB_ERR_NOMEM;
+        for (nth = 1; err; nth++) {
+            start();
+            space.helper = space.auto_auth = true;
+            begin();
+            serve(OPEN_PACKET);
+            play("> 40\n< 40{\"sid\":\"A\"}\n> 42[\"authenticate\"]\n< 42[\"authenticated\"]\n");
+            if (leaves) EXPECT_INT(rooms(true, "a", "b"), WSHUB_OK);
+            (void)site_told(&s);
+            s.fail_in = nth;
+            err = rooms(!leaves, "a", "b");
+            s.fail_in = 0;
+            EXPECT_INT(err, err ? WSHUB_ERR_NOMEM : WSHUB_OK);
+            EXPECT_INT(sock->rooms != NULL, leaves ? err != 0 : err == 0);
+            EXPECT_INT(sock->rooms_bytes != 0, sock->rooms != NULL);
+            stop();
+        }
+        EXPECT_OP(nth, >, 2);
+    }
+}
+
 TEST(events_have_handlers) {
     wshub_str many[2];
     static char one[] = "1", two[] = "2";
