@@ -471,8 +471,8 @@ WSHUB_INLINE const char *wshub_ws_http_problem(const wshub_ws_desc *desc) {
 /* Sends a request, at once or as soon as the stream is there.
  *   request  borrowed
  * Returns  OK; STALE: the line has ended; STATE: it has a request that is not answered, or has had
- *          its last one, or is ending, or is no line of HTTP; PARAM: no method, target or type, or a body over
- *          2^30 bytes; NOMEM. After an error nothing has changed.
+ *          its last one, or is ending, or is no line of HTTP; PARAM: no method, target or type, or
+ *          a body over 2^30 bytes; NOMEM. After an error nothing has changed.
  * Thread   the io's; allowed in callbacks. Cost: one copy of the body. */
 WSHUB_API wshub_err wshub_ws_http_request(wshub_ws_pool *pool, wshub_ws line,
                                           const wshub_ws_request *request);
@@ -2404,8 +2404,8 @@ static bool wshub_ws__absolute(const wshub_ws__attempt *attempt, wshub_str to,
     return len <= WSHUB_WS__URL_MAX;
 }
 
-/* Follows a redirect: the stream is closed, and all begins anew under the same deadline. NULL: done;
- * else why not. */
+/* Follows a redirect: the stream is closed, and all begins anew under the same deadline. NULL:
+ * done; else why not. */
 static const char *wshub_ws__redirect(wshub_ws_pool *pool, wshub_ws__line *line,
                                       const wshub_ws__answer *answer) {
     wshub_ws__attempt *attempt = line->attempt;

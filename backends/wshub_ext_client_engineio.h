@@ -186,6 +186,7 @@ extern "C" {
 enum {
     WSHUB_EIO_LINK__SID_MAX = 128,      /* bytes of a session's id */
     WSHUB_EIO_LINK__URL_MAX = 8192,     /* of a URL */
+    WSHUB_EIO_LINK__PONG_MS = 1000,     /* pings that come sooner are answered once */
     WSHUB_EIO_LINK__LATE_MS = 1000,     /* a clock that is so late has slept: it asks once more */
     WSHUB_EIO_LINK__POST_IDLE_MS = 4000 /* so long a stream for posts is kept without any: Node's
                                            server ends it after 5 seconds */
@@ -234,6 +235,7 @@ struct wshub_eio_link {
     size_t posted;                        /* of the post that is under way */
     char *sid;                            /* as it stands in a URL; NULL: not told */
     uint64_t due_ms;                      /* when the server has to have pinged */
+    uint64_t pong_ms;                     /* when we have answered that last */
     uint32_t silence_ms;                  /* the server pings within */
     uint32_t payload_max;                 /* of a post */
     uint32_t requests;                    /* that were made */
@@ -708,6 +710,17 @@ static void wshub_eio_link__message(wshub_eio_link *link, wshub_ws_kind kind, ui
         link->desc.events->message(link, kind, bytes, count, link->user);
 }
 
+/* Answers a ping, unless an answer from just now still waits: a server that pings and does not read
+ * would have them pile up. */
+static void wshub_eio_link__pong(wshub_eio_link *link) {
+    uint64_t now = wshub_ws_now_ms(link->pool);
+
+    if (wshub_eio_link_unsent(link) && link->pong_ms &&
+        now < link->pong_ms + WSHUB_EIO_LINK__PONG_MS)
+        return;
+    if (!wshub_eio_link__say(link, WSHUB_WS_TEXT, "3", 1)) link->pong_ms = now;
+}
+
 /* A packet of text of an open session. The byte behind it may be written. */
 static void wshub_eio_link__packet_in(wshub_eio_link *link, uint8_t *bytes, size_t count) {
     wshub_str text;
@@ -723,7 +736,7 @@ static void wshub_eio_link__packet_in(wshub_eio_link *link, uint8_t *bytes, size
                              link->way == WSHUB_EIO_LINK__WEBSOCKET);
         return;
     case '2':
-        (void)wshub_eio_link__say(link, WSHUB_WS_TEXT, "3", 1);
+        wshub_eio_link__pong(link);
         wshub_eio_link__watch(link);
         return;
     case '4': wshub_eio_link__message(link, WSHUB_WS_TEXT, bytes + 1, text.len); return;

@@ -2060,7 +2060,8 @@ static void wshub_sio_socket__out(wshub_sio_socket *socket) {
  * answered, or the server would keep it. */
 static void wshub_sio_client__stray(wshub_sio_client *client, wshub_sio_socket *socket,
                                     const wshub_sio_packet *packet) {
-    if (packet->type == '0' && (!socket || socket->asked))
+    /* What nobody has asked for is answered as far as there is room. */
+    if (packet->type == '0' && (socket ? socket->asked : wshub_sio_client__has_room(client, 512)))
         wshub_sio_client__bye(client, packet->space);
     if (socket && (packet->type == '0' || packet->type == '4')) socket->asked = false;
     if (socket && socket->state == WSHUB_SIO_SOCKET_WAITING) wshub_sio_client__soon(client);

@@ -410,6 +410,27 @@ TEST(the_server_has_to_ping) {
 }
 
 /* PITFALLS d12: who has slept reads first what lies there. */
+/* A server that says much and reads nothing makes nothing of ours grow (PITFALLS d5 of the field):
+ * neither our pongs nor what we say to namespaces that nobody has asked for. */
+TEST(answers_do_not_pile_up_for_who_does_not_read) {
+    static const char *const says[] = {"2", "40/x,{\"sid\":\"X\"}"};
+    size_t i, kind;
+    for (kind = 0; kind < 2; kind++) {
+        start();
+        desc.ws.unsent_bytes_max = 1000;
+        begin();
+        serve(OPEN_PACKET);
+        play("> 40\n< 40{\"sid\":\"A\"}");
+        wshub_io_fake_window(s.fake, line, 0);
+        for (i = 0; i < 10000; i++) site_frame(&s, line, 0x81, says[kind], strlen(says[kind]));
+        EXPECT_OP(wshub_ws_unsent(s.pool, wshub_sio_client_ws(client)), <=, 1000);
+        EXPECT_OP(wshub_ws_unsent(s.pool, wshub_sio_client_ws(client)), >, 0);
+        wshub_io_fake_window(s.fake, line, UINT64_MAX);
+        play(kind ? "> 41/x,\n" : "> 3\n");
+        stop();
+    }
+}
+
 TEST(a_clock_that_has_slept_is_no_silence_at_once) {
     connect_one();
     wshub_io_fake_stall(s.fake, true);

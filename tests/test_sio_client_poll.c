@@ -117,6 +117,29 @@ TEST(packets_go_and_come_by_polling) {
     stop();
 }
 
+/* Nor do they when they wait for a post that is never answered. */
+TEST(pongs_do_not_pile_up) {
+    char many[2001];
+    uint64_t before;
+    size_t i;
+    for (i = 0; i < sizeof many - 1; i++) many[i] = i % 2 ? SEP[0] : '2';
+    many[sizeof many - 2] = 0;
+    connect_as(POLLED);
+    EXPECT_INT(emit("a", "1"), WSHUB_OK);
+    expect_post("42[\"a\",1]");
+    answer(gets, many);
+    expect_poll();
+    before = s.bytes;
+    for (i = 0; i < 10; i++) {
+        answer(gets, many);
+        expect_poll();
+    }
+    EXPECT_OP(s.bytes, <, before + 1000);
+    answer(posts, "ok");
+    expect_post("3");
+    stop();
+}
+
 TEST(who_is_not_let_go_leaves_in_time) {
     connect_as(POLLED);
     EXPECT_INT(wshub_sio_socket_disconnect(sock), WSHUB_OK);
