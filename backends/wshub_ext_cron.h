@@ -516,7 +516,8 @@ typedef struct wshub_ext_cron_info {
 WSHUB_API wshub_err wshub_ext_cron_job_get(const wshub_ext_cron_jobs *jobs, wshub_ext_cron_job job,
                                            wshub_ext_cron_info *out_info);
 
-/* Makes a tick complete later: to be called inside on_tick, which then returns LATER.
+/* Makes a tick complete later: to be called inside on_tick, once, which then returns LATER. Where
+ * that returns something else its tick is over, and what is done later comes too late for it.
  * Returns  what wshub_ext_cron_done() takes; NULL: no memory, return FAILED. */
 WSHUB_API wshub_ext_cron_late *wshub_ext_cron_later(const wshub_ext_cron_tick *tick);
 /* Completes such a tick, once. Where its job is gone that is all.
@@ -745,6 +746,7 @@ static wshub_err wshub_ext_cron__fail_quoted(wshub_ext_cron_error *error, const 
 /* The element of a list that begins at `at`. */
 static wshub_str wshub_ext_cron__element(wshub_str field, size_t at) {
     wshub_str element;
+    WSHUB_ASSERT(at <= field.len);
     element.ptr = field.ptr + at;
     element.len = 0;
     while (at + element.len < field.len && element.ptr[element.len] != ',') element.len++;
@@ -796,6 +798,7 @@ static wshub_err wshub_ext_cron__element_add(wshub_str field, wshub_str element,
 
     step = parts.has_step ? parts.step : 1;
     to = parts.has_to ? parts.to : parts.has_step ? range->high : parts.from;
+    WSHUB_ASSERT(to < 64);
     for (i = parts.from; i <= to; i += step) {
         *bits |= (uint64_t)1 << i;
         if (step > range->high) break;
@@ -817,6 +820,7 @@ static wshub_err wshub_ext_cron__field(wshub_str text, wshub_str field, int numb
     size_t at;
     wshub_err err;
 
+    WSHUB_ASSERT(number >= WSHUB_EXT_CRON_SECOND && number <= WSHUB_EXT_CRON_DAY_OF_WEEK);
     for (at = 0; at <= field.len; at += element.len + 1) {
         element = wshub_ext_cron__element(field, at);
         wshub_ext_cron__at(error, number, (size_t)(element.ptr - text.ptr), element.len);
@@ -1005,6 +1009,7 @@ static int64_t wshub_ext_cron__days(int64_t year, uint32_t month, uint32_t day) 
     int64_t y = month > 2 ? year : year - 1;
     int64_t era = wshub_ext_cron__floor(y, 400), of_era = y - 400 * era;
     int64_t in_year = (153 * (int64_t)(month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+    WSHUB_ASSERT(month >= 1 && month <= 12);
     return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + in_year - 719468;
 }
 
@@ -1093,6 +1098,7 @@ static int32_t wshub_ext_cron__time_from(const wshub_ext_cron *cron, uint32_t fr
     uint64_t hours = wshub_ext_cron__from(cron->hours, hour), minutes, seconds;
     uint32_t h, m;
 
+    WSHUB_ASSERT(from < WSHUB_EXT_CRON__DAY_S);
     if (!hours) return -1;
     h = wshub_ext_cron__lowest(hours);
     if (h == hour) {
@@ -1118,6 +1124,7 @@ static int32_t wshub_ext_cron__time_up_to(const wshub_ext_cron *cron, uint32_t t
     uint64_t hours = wshub_ext_cron__up_to(cron->hours, hour), minutes, seconds;
     uint32_t h, m;
 
+    WSHUB_ASSERT(to < WSHUB_EXT_CRON__DAY_S);
     if (!hours) return -1;
     h = wshub_ext_cron__highest(hours);
     if (h == hour) {
@@ -1620,6 +1627,7 @@ static void wshub_ext_cron__stretch_by_rule(const wshub_ext_cron_zone *zone, int
                 count = wshub_ext_cron__insert(changes, count, &pair[i]);
         }
     }
+    WSHUB_ASSERT(count > 0 && count <= sizeof changes / sizeof changes[0]);
     count = wshub_ext_cron__mark(changes, count, offset);
     if (behind_list && zone->count) changes[0].mark = zone->changes[zone->count - 1].mark;
     i = wshub_ext_cron__behind(changes, count, at);
@@ -1669,6 +1677,28 @@ static wshub_ext_cron_zone *wshub_ext_cron__zone_new(const wshub_ext_cron_zone_d
     return zone;
 }
 
+#if defined(WSHUB_SELF_CHECK) && !defined(NDEBUG)
+/* A zone's changes come one after the other, and each changes something; what had been shown before
+ * one had been before the next. */
+static void wshub_ext_cron__zone_check(const wshub_ext_cron_zone *zone) {
+    uint32_t i;
+
+    for (i = 0; i < zone->count; i++) {
+        const wshub_ext_cron__change *change = &zone->changes[i], *last = change - 1;
+        WSHUB_ASSERT(change->offset != (i ? last->offset : zone->offset));
+        WSHUB_ASSERT(change->offset <= WSHUB_EXT_CRON__OFFSET_MAX);
+        WSHUB_ASSERT(change->offset >= -WSHUB_EXT_CRON__OFFSET_MAX);
+        WSHUB_ASSERT(!i || change->at > last->at);
+        WSHUB_ASSERT(!i || change->at + change->mark >= last->at + last->mark);
+    }
+    WSHUB_ASSERT(!zone->has_rule || zone->count);
+}
+#else
+static void wshub_ext_cron__zone_check(const wshub_ext_cron_zone *zone) {
+    (void)zone;
+}
+#endif
+
 /* Writes the changes by the rule into the list, from where it holds, sets the marks, and gives
  * back the room that was not taken. */
 static wshub_ext_cron_zone *wshub_ext_cron__zone_whole(wshub_ext_cron_zone *zone) {
@@ -1690,11 +1720,13 @@ static wshub_ext_cron_zone *wshub_ext_cron__zone_whole(wshub_ext_cron_zone *zone
                 zone->count = wshub_ext_cron__insert(zone->changes, zone->count, &pair[i]);
         }
     }
+    WSHUB_ASSERT(sizeof *zone + zone->count * sizeof *zone->changes <= zone->bytes);
     if (zone->has_rule && zone->only_rule) {
         wshub_ext_cron__stretch_by_rule(zone, zone->changes[0].at - 1, false, &before);
         zone->offset = before.offset;
     }
     zone->count = wshub_ext_cron__mark(zone->changes, zone->count, zone->offset);
+    wshub_ext_cron__zone_check(zone);
 
     bytes = sizeof *zone + zone->count * sizeof *zone->changes;
     smaller = (wshub_ext_cron_zone *)zone->alloc(zone->alloc_user, zone, zone->bytes, bytes);
@@ -2338,10 +2370,12 @@ static int64_t wshub_ext_cron__wall(const wshub_ext_cron_jobs *jobs) {
 }
 static wshub_ext_cron__job *wshub_ext_cron__job_at(const wshub_ext_cron_jobs *jobs,
                                                    uint32_t index) {
+    WSHUB_ASSERT(index / WSHUB_EXT_CRON__BLOCK < jobs->blocks_count);
     return &jobs->blocks[index / WSHUB_EXT_CRON__BLOCK][index % WSHUB_EXT_CRON__BLOCK];
 }
 static wshub_ext_cron_job wshub_ext_cron__handle(const wshub_ext_cron_jobs *jobs, uint32_t index) {
     wshub_ext_cron_job job;
+    WSHUB_ASSERT(wshub_ext_cron__job_at(jobs, index)->generation & 1);
     job.id = (uint64_t)wshub_ext_cron__job_at(jobs, index)->generation << 32 | index;
     return job;
 }
@@ -2372,6 +2406,7 @@ static void wshub_ext_cron__heap_set(wshub_ext_cron_jobs *jobs, uint32_t place, 
 static void wshub_ext_cron__sift(wshub_ext_cron_jobs *jobs, uint32_t place, uint32_t index) {
     uint32_t child;
 
+    WSHUB_ASSERT(place < jobs->heap_count);
     while (place && wshub_ext_cron__sooner(jobs, index, jobs->heap[(place - 1) / 2])) {
         wshub_ext_cron__heap_set(jobs, place, jobs->heap[(place - 1) / 2]);
         place = (place - 1) / 2;
@@ -2392,6 +2427,7 @@ static void wshub_ext_cron__heap_take(wshub_ext_cron_jobs *jobs, wshub_ext_cron_
 
     if (place == WSHUB_EXT_CRON__ABSENT) return;
     WSHUB_ASSERT(place < jobs->heap_count);
+    WSHUB_ASSERT(wshub_ext_cron__job_at(jobs, jobs->heap[place]) == job);
     job->place = WSHUB_EXT_CRON__ABSENT;
     last = jobs->heap[--jobs->heap_count];
     if (place < jobs->heap_count) wshub_ext_cron__sift(jobs, place, last);
@@ -2406,6 +2442,98 @@ static void wshub_ext_cron__heap_put(wshub_ext_cron_jobs *jobs, wshub_ext_cron__
     if (place == WSHUB_EXT_CRON__ABSENT) place = jobs->heap_count++;
     wshub_ext_cron__sift(jobs, place, index);
 }
+
+/* ---- what holds between two calls ---- */
+
+#if defined(WSHUB_SELF_CHECK) && !defined(NDEBUG)
+enum {
+    WSHUB_EXT_CRON__CHECKED = 4 * WSHUB_EXT_CRON__BLOCK
+}; /* jobs up to which all is looked at */
+
+/* A job has what its state says. */
+static void wshub_ext_cron__job_check(const wshub_ext_cron_jobs *jobs,
+                                      const wshub_ext_cron__job *job, uint32_t index) {
+    WSHUB_ASSERT(job->zone < jobs->zones_count && jobs->zones[job->zone].users > 0);
+    WSHUB_ASSERT(job->at_ms >= job->due_ms || job->place == WSHUB_EXT_CRON__ABSENT);
+    if (job->place == WSHUB_EXT_CRON__ABSENT) return;
+    WSHUB_ASSERT(job->running && job->place < jobs->heap_count);
+    WSHUB_ASSERT(jobs->heap[job->place] == index);
+}
+
+/* The first of the heap is due first, and all of it has a place. */
+static void wshub_ext_cron__heap_check(const wshub_ext_cron_jobs *jobs) {
+    uint32_t i;
+
+    WSHUB_ASSERT(jobs->heap_count <= jobs->count && jobs->count <= jobs->heap_cap);
+    for (i = 0; i < jobs->heap_count; i++) {
+        const wshub_ext_cron__job *job = wshub_ext_cron__job_at(jobs, jobs->heap[i]);
+        WSHUB_ASSERT((job->generation & 1) && job->place == i);
+        WSHUB_ASSERT(!i || !wshub_ext_cron__sooner(jobs, jobs->heap[i], jobs->heap[(i - 1) / 2]));
+    }
+}
+
+/* What is not done, and what is asked about, is linked both ways; of who was stopped nothing is
+ * asked. */
+static void wshub_ext_cron__lists_check(const wshub_ext_cron_jobs *jobs) {
+    wshub_ext_cron__asked *const *question = &jobs->asked;
+    wshub_ext_cron_late *const *late = &jobs->late;
+
+    for (; *late; late = &(*late)->next)
+        WSHUB_ASSERT((*late)->link == late && (*late)->tick.jobs == jobs);
+    for (; *question; question = &(*question)->next) {
+        const wshub_ext_cron__job *job = wshub_ext_cron__job_get(jobs, (*question)->tick.job);
+        WSHUB_ASSERT((*question)->link == question && (*question)->tick.jobs == jobs);
+        WSHUB_ASSERT(!job || (job->running && job->cluster));
+    }
+}
+
+/* Places are jobs or free; who uses a zone is counted there. */
+static void wshub_ext_cron__check(const wshub_ext_cron_jobs *jobs) {
+    uint32_t i, all = jobs->blocks_count * WSHUB_EXT_CRON__BLOCK, count = 0, users = 0, at;
+
+    if (all > WSHUB_EXT_CRON__CHECKED) return;
+    for (i = 0; i < all; i++) {
+        const wshub_ext_cron__job *job = wshub_ext_cron__job_at(jobs, i);
+        if (!(job->generation & 1)) continue;
+        wshub_ext_cron__job_check(jobs, job, i);
+        count++;
+    }
+    WSHUB_ASSERT(jobs->count == count);
+
+    for (at = jobs->first_free; at != WSHUB_EXT_CRON__ABSENT; count++) {
+        const wshub_ext_cron__job *job = wshub_ext_cron__job_at(jobs, at);
+        WSHUB_ASSERT(!(job->generation & 1) && count < all);
+        at = job->place;
+    }
+    WSHUB_ASSERT(count == all);
+
+    for (i = 0; i < jobs->zones_count; i++) users += jobs->zones[i].users;
+    WSHUB_ASSERT(users == jobs->count);
+    wshub_ext_cron__heap_check(jobs);
+    wshub_ext_cron__lists_check(jobs);
+}
+
+/* Besides, where no callback is under way: nobody waits for what is over, no timer for nothing. */
+static void wshub_ext_cron__check_still(const wshub_ext_cron_jobs *jobs) {
+    uint32_t i, all = jobs->blocks_count * WSHUB_EXT_CRON__BLOCK;
+
+    WSHUB_ASSERT(!jobs->looking);
+    WSHUB_ASSERT(jobs->heap_count || !jobs->timed);
+    if (all > WSHUB_EXT_CRON__CHECKED) return;
+    wshub_ext_cron__check(jobs);
+    for (i = 0; i < all; i++) {
+        const wshub_ext_cron__job *job = wshub_ext_cron__job_at(jobs, i);
+        WSHUB_ASSERT(!(job->generation & 1) || !job->stops || job->under_way);
+    }
+}
+#else
+static void wshub_ext_cron__check(const wshub_ext_cron_jobs *jobs) {
+    (void)jobs;
+}
+static void wshub_ext_cron__check_still(const wshub_ext_cron_jobs *jobs) {
+    (void)jobs;
+}
+#endif
 
 /* ---- when a job is due ---- */
 
@@ -2428,6 +2556,8 @@ static void wshub_ext_cron__job_arm(wshub_ext_cron_jobs *jobs, wshub_ext_cron__j
                                     uint32_t index, int64_t after) {
     int64_t due = wshub_ext_cron__job_next(jobs, job, after);
 
+    WSHUB_ASSERT(job->running);
+    WSHUB_ASSERT(due > after);
     if (due == WSHUB_EXT_CRON_NEVER) {
         wshub_ext_cron__heap_take(jobs, job);
         return;
@@ -2485,7 +2615,7 @@ static void wshub_ext_cron__tell_stops(wshub_ext_cron_jobs *jobs, wshub_ext_cron
 static void wshub_ext_cron__tick_over(const wshub_ext_cron_tick *tick, bool late, bool failed) {
     wshub_ext_cron__job *job = wshub_ext_cron__job_get(tick->jobs, tick->job);
 
-    if (!job) return;
+    if (!job || (late && !job->under_way)) return; /* or it was over already */
     WSHUB_ASSERT(job->under_way > 0);
     job->under_way--;
     if (late && job->on_done) job->on_done(tick, job->user);
@@ -2562,6 +2692,7 @@ static void wshub_ext_cron__unasked(wshub_ext_cron_jobs *jobs, wshub_ext_cron_ti
     bool runs = jobs->desc.cluster_alone;
     wshub_ext_cron__job *job = wshub_ext_cron__job_get(jobs, tick->job);
 
+    WSHUB_ASSERT(job && job->cluster);
     job->unasked++;
     tick->unasked = true;
     if (jobs->desc.on_unasked) jobs->desc.on_unasked(tick, runs, jobs->desc.user);
@@ -2572,6 +2703,7 @@ static void wshub_ext_cron__unasked(wshub_ext_cron_jobs *jobs, wshub_ext_cron_ti
 }
 
 static void wshub_ext_cron__asked_end(wshub_ext_cron_jobs *jobs, wshub_ext_cron__asked *asked) {
+    WSHUB_ASSERT(*asked->link == asked);
     *asked->link = asked->next;
     if (asked->next) asked->next->link = asked->link;
     (void)wshub_ext_cron__alloc(jobs, asked, sizeof *asked, 0);
@@ -2597,6 +2729,7 @@ static void wshub_ext_cron__decide(wshub_ext_cron__asked *asked, wshub_ext_cron_
 
     wshub_ext_cron__asked_end(jobs, asked);
     if (!job) return;
+    WSHUB_ASSERT(job->cluster && job->running); /* of one that was stopped nothing is asked */
     if (word == WSHUB_EXT_CRON__OTHERS) {
         job->elsewhere++;
     } else if (wshub_ext_cron__is_too_late(job, late)) {
@@ -2613,20 +2746,26 @@ static void wshub_ext_cron__decide(wshub_ext_cron__asked *asked, wshub_ext_cron_
 
 /* A timer's. */
 static void wshub_ext_cron__lost(wshub *hub, void *arg) {
+    wshub_ext_cron__asked *asked = (wshub_ext_cron__asked *)arg;
+    const wshub_ext_cron_jobs *jobs = asked->tick.jobs;
+
     (void)hub;
-    wshub_ext_cron__decide((wshub_ext_cron__asked *)arg, WSHUB_EXT_CRON__NO_WORD);
+    wshub_ext_cron__decide(asked, WSHUB_EXT_CRON__NO_WORD);
+    wshub_ext_cron__check_still(jobs);
 }
 
 /* The broker's word. Without one the connection was lost, or the hub is about to end: it is decided
  * in the next turn, if there is one. */
 static void wshub_ext_cron__answered(wshub *hub, const wshub_bus_reply *reply, void *arg) {
     wshub_ext_cron__asked *asked = (wshub_ext_cron__asked *)arg;
+    const wshub_ext_cron_jobs *jobs = asked->tick.jobs;
     wshub_timer timer;
 
     if (reply)
         wshub_ext_cron__decide(asked, wshub_ext_cron__word_of(reply));
     else if (wshub_timer_start(hub, 0, wshub_ext_cron__lost, asked, &timer))
         wshub_ext_cron__decide(asked, WSHUB_EXT_CRON__NO_WORD);
+    wshub_ext_cron__check_still(jobs);
 }
 
 /* Hands the question to the bus. Returns as wshub_bus_request(). */
@@ -2652,6 +2791,7 @@ static void wshub_ext_cron__ask(wshub_ext_cron_jobs *jobs, const wshub_ext_cron_
     wshub_ext_cron__asked *asked = NULL;
     int64_t late = tick->wall_ms - tick->due_ms;
 
+    WSHUB_ASSERT(job->cluster && job->running);
     if (late <= jobs->desc.cluster_hold_ms - jobs->desc.cluster_skew_ms)
         asked = (wshub_ext_cron__asked *)wshub_ext_cron__alloc(jobs, NULL, 0, sizeof *asked);
     if (!asked) {
@@ -2704,6 +2844,7 @@ static void wshub_ext_cron__job_due(wshub_ext_cron_jobs *jobs, uint32_t index, i
     wshub_ext_cron_tick tick;
     int64_t last = job->due_ms;
 
+    WSHUB_ASSERT(job->running && job->at_ms <= wall);
     wshub_ext_cron__tick_begin(jobs, wshub_ext_cron__handle(jobs, index), WSHUB_EXT_CRON_DUE,
                                &tick);
     tick.missed = wshub_ext_cron__missed(jobs, job, wall, &last);
@@ -2750,6 +2891,7 @@ static void wshub_ext_cron__look(wshub *hub, void *arg) {
     int64_t wall = wshub_ext_cron__wall(jobs);
 
     (void)hub;
+    WSHUB_ASSERT(jobs->timed && !jobs->looking);
     jobs->timed = false;
     jobs->looking = true;
     if (wshub_ext_cron__was_set_back(jobs, wall)) wshub_ext_cron__recount(jobs, wall);
@@ -2757,6 +2899,7 @@ static void wshub_ext_cron__look(wshub *hub, void *arg) {
         wshub_ext_cron__job_due(jobs, jobs->heap[0], wall);
     jobs->looking = false;
     wshub_ext_cron__wait(jobs);
+    wshub_ext_cron__check_still(jobs);
 }
 
 /* ---- completion ---- */
@@ -2776,17 +2919,25 @@ WSHUB_API wshub_ext_cron_late *wshub_ext_cron_later(const wshub_ext_cron_tick *t
     return late;
 }
 
-/* Posted: on the hub's thread. */
-static void wshub_ext_cron__finish(wshub *hub, void *arg) {
-    wshub_ext_cron_late *late = (wshub_ext_cron_late *)arg;
+/* On the hub's thread. */
+static void wshub_ext_cron__finish(wshub_ext_cron_late *late) {
     wshub_ext_cron_tick tick = late->tick;
     bool failed = late->failed;
 
-    (void)hub;
+    WSHUB_ASSERT(*late->link == late);
     *late->link = late->next;
     if (late->next) late->next->link = late->link;
     (void)wshub_ext_cron__alloc(tick.jobs, late, sizeof *late, 0);
     wshub_ext_cron__tick_over(&tick, true, failed);
+}
+
+static void wshub_ext_cron__posted(wshub *hub, void *arg) {
+    wshub_ext_cron_late *late = (wshub_ext_cron_late *)arg;
+    const wshub_ext_cron_jobs *jobs = late->tick.jobs;
+
+    (void)hub;
+    wshub_ext_cron__finish(late);
+    wshub_ext_cron__check_still(jobs);
 }
 
 WSHUB_API wshub_err wshub_ext_cron_done(wshub_ext_cron_late *late, bool failed) {
@@ -2794,9 +2945,9 @@ WSHUB_API wshub_err wshub_ext_cron_done(wshub_ext_cron_late *late, bool failed) 
     wshub_err err;
 
     late->failed = failed;
-    err = wshub_post(hub, wshub_ext_cron__finish, late);
+    err = wshub_post(hub, wshub_ext_cron__posted, late);
     if (err != WSHUB_ERR_NOWAKE) return err;
-    wshub_ext_cron__finish(hub, late); /* nothing can be posted: there is this one thread */
+    wshub_ext_cron__finish(late); /* nothing can be posted: there is this one thread */
     return WSHUB_OK;
 }
 
@@ -2880,7 +3031,7 @@ static wshub_err wshub_ext_cron__zone_join(wshub_ext_cron_jobs *jobs, const char
 static void wshub_ext_cron__zone_leave(wshub_ext_cron_jobs *jobs, uint32_t place) {
     wshub_ext_cron__shared *shared = &jobs->zones[place];
 
-    WSHUB_ASSERT(shared->users > 0);
+    WSHUB_ASSERT(place < jobs->zones_count && shared->users > 0);
     if (--shared->users) return;
     wshub_ext_cron_zone_destroy(shared->zone);
     wshub_ext_cron__text_end(jobs, shared->name);
@@ -2901,6 +3052,7 @@ WSHUB_API wshub_err wshub_ext_cron_jobs_reload(wshub_ext_cron_jobs *jobs) {
     }
     wshub_ext_cron__recount(jobs, wshub_ext_cron__wall(jobs));
     wshub_ext_cron__wait(jobs);
+    wshub_ext_cron__check(jobs);
     return first;
 }
 
@@ -3065,13 +3217,13 @@ static wshub_err wshub_ext_cron__job_take(wshub_ext_cron_jobs *jobs, uint32_t *o
 
     *out_index = jobs->first_free;
     job = wshub_ext_cron__job_at(jobs, *out_index);
+    WSHUB_ASSERT(!(job->generation & 1));
     jobs->first_free = job->place;
     jobs->count++;
     job->generation++;
     job->place = WSHUB_EXT_CRON__ABSENT;
     job->order = jobs->orders++;
     job->last_ms = WSHUB_EXT_CRON_NEVER;
-    WSHUB_ASSERT(job->generation & 1);
     return WSHUB_OK;
 }
 
@@ -3262,6 +3414,7 @@ static wshub_err wshub_ext_cron__job_new(wshub_ext_cron_jobs *jobs,
     wshub_ext_cron__job_doubt(jobs, desc, index);
     handle = wshub_ext_cron__handle(jobs, index);
     if (out_job) *out_job = handle;
+    wshub_ext_cron__check(jobs);
     if (desc->auto_start) (void)wshub_ext_cron_job_start(jobs, handle);
     return WSHUB_OK;
 }
@@ -3318,6 +3471,7 @@ WSHUB_API wshub_err wshub_ext_cron_job_destroy(wshub_ext_cron_jobs *jobs,
     uint32_t generation;
 
     if (!job) return WSHUB_ERR_STALE;
+    WSHUB_ASSERT(jobs->count > 0);
     wshub_ext_cron__heap_take(jobs, job);
     wshub_ext_cron__zone_leave(jobs, job->zone);
     wshub_ext_cron__text_end(jobs, job->cluster);
@@ -3328,6 +3482,7 @@ WSHUB_API wshub_err wshub_ext_cron_job_destroy(wshub_ext_cron_jobs *jobs,
     jobs->first_free = (uint32_t)handle.id;
     jobs->count--;
     wshub_ext_cron__wait(jobs);
+    wshub_ext_cron__check(jobs);
     return WSHUB_OK;
 }
 
@@ -3341,6 +3496,7 @@ WSHUB_API wshub_err wshub_ext_cron_job_start(wshub_ext_cron_jobs *jobs, wshub_ex
     job->running = true;
     wshub_ext_cron__job_arm(jobs, job, (uint32_t)handle.id, wshub_ext_cron__wall(jobs));
     wshub_ext_cron__wait(jobs);
+    wshub_ext_cron__check(jobs);
     if (job->run_at_start) wshub_ext_cron__tick_now(jobs, handle, WSHUB_EXT_CRON_STARTED);
     return WSHUB_OK;
 }
@@ -3353,6 +3509,7 @@ WSHUB_API wshub_err wshub_ext_cron_job_stop(wshub_ext_cron_jobs *jobs, wshub_ext
     wshub_ext_cron__heap_take(jobs, job);
     wshub_ext_cron__ask_no_more(jobs, handle);
     wshub_ext_cron__wait(jobs);
+    wshub_ext_cron__check(jobs);
     if (wshub_ext_cron__is_busy(job))
         job->stops++; /* told behind the tick that is under way */
     else if (job->on_complete)
@@ -3379,6 +3536,7 @@ WSHUB_API wshub_err wshub_ext_cron_job_modify(wshub_ext_cron_jobs *jobs, wshub_e
     if (job->running)
         wshub_ext_cron__job_arm(jobs, job, (uint32_t)handle.id, wshub_ext_cron__wall(jobs));
     wshub_ext_cron__wait(jobs);
+    wshub_ext_cron__check(jobs);
     if (fire) wshub_ext_cron__tick_now(jobs, handle, WSHUB_EXT_CRON_FIRED);
     return WSHUB_OK;
 }

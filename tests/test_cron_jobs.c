@@ -88,7 +88,8 @@ static wshub_ext_cron_outcome on_tick(const wshub_ext_cron_tick *tick, void *use
         s->then = 0;
         EXPECT_INT(wshub_ext_cron_job_fire(jobs, tick->job), WSHUB_OK);
     }
-    if (s->outcome == WSHUB_EXT_CRON_LATER) s->late[s->lates++ % 8] = wshub_ext_cron_later(tick);
+    if (s->outcome == WSHUB_EXT_CRON_LATER || s->then == 'l')
+        s->late[s->lates++ % 8] = wshub_ext_cron_later(tick);
     return s->outcome;
 }
 static void on_done(const wshub_ext_cron_tick *tick, void *user) {
@@ -310,6 +311,19 @@ TEST(late_ticks_overlap_unless_they_wait) { /* CRON-5 */
     EXPECT_INT(wshub_ext_cron_job_destroy(jobs, a.job), WSHUB_OK);
     done(&a, 2, true); /* nobody is told any more */
     EXPECT_LOG("");
+    end();
+}
+
+TEST(a_tick_that_says_that_it_is_over_is_not_done_once_more) { /* CRON-5 */
+    subject a = S(.outcome = WSHUB_EXT_CRON_OK, .then = 'l');
+    begin();
+    add(&a, 'A', JOB(&a, .expr = "* * * * * *", .auto_start = true, .wait_for_completion = true));
+    wshub_io_fake_advance(w.net, 1000);
+    done(&a, 0, true); /* its tick is over: it has returned OK */
+    EXPECT_INT(info(&a).under_way, 0);
+    wshub_io_fake_advance(w.net, 1000); /* and the next one waits for nothing */
+    EXPECT_LOG("tA1 tA2 ");
+    done(&a, 1, false);
     end();
 }
 
