@@ -184,7 +184,9 @@ e2e: $(if $(MBEDCRYPTO),build/encrypted_chat) ## encryption from end to end with
 	@sh tests/e2e.sh
 platforms: ## the tests in memory on other machines: big-endian, ARM, musl, Windows under Wine (PLATFORM)
 	@sh tests/platforms.sh $(PLATFORM)
-.PHONY: e2e platforms
+many: build/wshub-bench build/fixture-sio ## thousands of clients in one process, over real sockets (CLIENTS)
+	@sh tests/many.sh $(CLIENTS)
+.PHONY: e2e platforms many
 
 build/bench: tests/bench/bench.c $(HEADERS)
 	@mkdir -p build

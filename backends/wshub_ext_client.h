@@ -698,6 +698,7 @@ enum {
     WSHUB_WS__KEEP_MS = 1000     /* so long before the server ends an idle stream, we do */
 };
 #define WSHUB_WS__COUNT_MAX (1u << 30)
+#define WSHUB_WS__BYTES_MAX (1u << 31) /* of what grows, whatever asks for it */
 
 /* What a WebSocket is; see the top of this file. */
 typedef enum wshub_ws__state {
@@ -718,7 +719,7 @@ typedef enum wshub_ws__state {
 /* Bytes that grow. */
 typedef struct wshub_ws__bytes {
     uint8_t *ptr;
-    size_t len, cap;
+    uint32_t len, cap;
 } wshub_ws__bytes;
 
 /* What the handshake needs, until the WebSocket is open. Texts are terminated and ours. */
@@ -795,11 +796,10 @@ typedef struct wshub_ws__line {
     wshub_ws__agreed *agreed; /* NULL: nothing is compressed */
     wshub_ws__http *http;     /* NULL: it is a WebSocket */
     wshub_ws_timer timer;
-    wshub_ws__bytes out; /* what waits; of it out_at bytes have left */
-    size_t out_at;
+    wshub_ws__bytes out;    /* what waits; of it out_at bytes have left */
     wshub_ws__bytes flying; /* what the io has, and completes later; flown bytes have left */
-    size_t flown;
-    wshub_ws__bytes in;  /* a head, or a message that is not whole */
+    wshub_ws__bytes in;     /* a head, or a message that is not whole */
+    uint32_t out_at, flown;
     uint64_t frame_left; /* bytes of the frame that is being read */
     uint64_t heard_ms, pinged_ms, message_ms, end_ms;
     uint8_t *pong; /* 126 bytes: the length, and the pong that waits; NULL: none does */
@@ -885,14 +885,15 @@ static bool wshub_ws__bytes_room(wshub_ws_pool *pool, wshub_ws__bytes *bytes, si
     size_t cap = bytes->cap ? bytes->cap : 64;
     uint8_t *ptr;
 
-    WSHUB_ASSERT(bytes->len + count <= most);
+    WSHUB_ASSERT(bytes->len + count <= most && bytes->len <= bytes->cap);
     if (bytes->cap - bytes->len >= count) return true;
+    if (count > WSHUB_WS__BYTES_MAX - bytes->len) return false;
     while (cap < bytes->len + count) cap *= 2;
     if (cap > most) cap = most;
     ptr = (uint8_t *)wshub_ws_alloc(pool, bytes->ptr, bytes->cap, cap);
     if (!ptr) return false;
     bytes->ptr = ptr;
-    bytes->cap = cap;
+    bytes->cap = (uint32_t)cap;
     return true;
 }
 
@@ -901,7 +902,7 @@ static bool wshub_ws__bytes_add(wshub_ws_pool *pool, wshub_ws__bytes *bytes, con
     if (!wshub_ws__bytes_room(pool, bytes, count, most)) return false;
     WSHUB_ASSERT(count == 0 || bytes->ptr);
     if (count) memcpy(bytes->ptr + bytes->len, from, count);
-    bytes->len += count;
+    bytes->len += (uint32_t)count;
     return true;
 }
 
@@ -1290,7 +1291,7 @@ static void wshub_ws__tell_end(wshub_ws_pool *pool, wshub_ws__line *line) {
 
 /* How much waits to leave. */
 static size_t wshub_ws__waits(const wshub_ws__line *line) {
-    return line->out.len - line->out_at + (line->flying.len - line->flown);
+    return (size_t)(line->out.len - line->out_at) + (line->flying.len - line->flown);
 }
 
 /* Bytes that have left make room in front. */
@@ -1326,11 +1327,11 @@ static wshub_err wshub_ws__frame(wshub_ws_pool *pool, wshub_ws__line *line, uint
     if (!wshub_ws__bytes_room(pool, &line->out, head_len + count, SIZE_MAX / 2))
         return WSHUB_ERR_NOMEM;
     memcpy(line->out.ptr + line->out.len, head, head_len);
-    line->out.len += head_len;
+    line->out.len += (uint32_t)head_len;
     if (count) {
         memcpy(line->out.ptr + line->out.len, bytes, count);
         wshub_mask(line->out.ptr + line->out.len, count, frame.mask, 0);
-        line->out.len += count;
+        line->out.len += (uint32_t)count;
     }
     wshub_ws__touch(pool, line);
     return WSHUB_OK;
@@ -1378,7 +1379,7 @@ static void wshub_ws__flush(wshub_ws_pool *pool, wshub_ws__line *line) {
             memset(&line->out, 0, sizeof line->out);
             return;
         }
-        line->out_at += (size_t)took;
+        line->out_at += (uint32_t)took;
         line->blocked = line->out_at < line->out.len;
     }
     if (line->blocked) return;
@@ -1772,7 +1773,7 @@ static bool wshub_ws__squeeze(wshub_ws_pool *pool, void *deflater, const void *b
     if (!wshub_ws__bytes_room(pool, to, room, SIZE_MAX / 2)) return false;
     if (codec->deflate(codec->ctx, deflater, (const uint8_t *)bytes, count, to->ptr, &made))
         return false;
-    to->len = made;
+    to->len = (uint32_t)made;
     return made < count;
 }
 
@@ -2563,7 +2564,7 @@ static void wshub_ws__answered(wshub_ws_pool *pool, wshub_ws__line *line, size_t
         if (proxy && answer.status == 101) wshub_ws__proxied(pool, line, &answer);
         if (!more || line->in.ptr != in.ptr) return;
         line->heads += (uint32_t)head;
-        line->in.len -= head;
+        line->in.len -= (uint32_t)head;
         memmove(line->in.ptr, line->in.ptr + head, line->in.len);
         return;
     }
@@ -2773,7 +2774,7 @@ static size_t wshub_ws__http_read_head(wshub_ws_pool *pool, wshub_ws__line *line
         return 0;
     }
     if (!head) return count;
-    line->in.len = head;
+    line->in.len = (uint32_t)head;
     wshub_ws__http_head(pool, line, head);
     return head - had;
 }
@@ -3223,7 +3224,7 @@ static void wshub_ws__on_sent(void *ctx, wshub_conn conn, size_t count) {
     pool->depth++;
     if (line && line->conn == conn.id && line->flying.ptr) {
         wshub_ws__takes(pool, line);
-        line->flown += count;
+        line->flown += (uint32_t)count;
         if (line->flown >= line->flying.len) {
             wshub_ws__bytes_free(pool, &line->flying);
             line->flown = 0;
@@ -4001,11 +4002,12 @@ struct wshub_ext_client {
     wshub_ws ws;
     wshub_ws_timer timer; /* of the next attempt, or of the heartbeat */
     wshub_ext_client__kept *first, *last;
-    size_t kept_bytes, kept_count, rooms_bytes;
     wshub_ext_client__name *rooms, *events;
     wshub_ext_client__request *requests;
     char *error; /* the message of the last `error` since `authenticate`; NULL: none */
     uint64_t opened_ms, last_request;
+    uint32_t kept_bytes, kept_count; /* each limited */
+    uint32_t rooms_bytes;
     uint32_t attempt;
     uint16_t depth;
     uint8_t state, id_len;
@@ -4093,7 +4095,7 @@ static void wshub_ext_client__kept_drop(wshub_ext_client *client, wshub_ext_clie
     else
         client->first = kept->next;
     if (client->last == kept) client->last = before;
-    client->kept_bytes -= kept->len;
+    client->kept_bytes -= (uint32_t)kept->len;
     client->kept_count--;
     (void)wshub_ws_alloc(client->pool, kept, sizeof *kept + kept->len, 0);
 }
@@ -4190,7 +4192,7 @@ static wshub_err wshub_ext_client__keep(wshub_ext_client *client, const void *by
     else
         client->first = kept;
     client->last = kept;
-    client->kept_bytes += len;
+    client->kept_bytes += (uint32_t)len;
     client->kept_count++;
     return WSHUB_OK;
 }
@@ -4224,7 +4226,7 @@ static bool wshub_ext_client__put_quoted(wshub_ext_client *client, wshub_ws__byt
     size_t len = wshub_json_quoted_len(text);
 
     if (!wshub_ws__bytes_room(client->pool, to, len, SIZE_MAX / 2)) return false;
-    to->len += wshub_json_quote(text, (char *)to->ptr + to->len, len);
+    to->len += (uint32_t)wshub_json_quote(text, (char *)to->ptr + to->len, len);
     return true;
 }
 
@@ -4393,7 +4395,7 @@ static bool wshub_ext_client__names_ok(const wshub_str *names, size_t count) {
 
 /* Forgets a room that is remembered. */
 static void wshub_ext_client__room_drop(wshub_ext_client *client, wshub_ext_client__name **at) {
-    client->rooms_bytes -= (*at)->len + sizeof **at;
+    client->rooms_bytes -= (uint32_t)((*at)->len + sizeof **at);
     wshub_ext_client__name_drop(client, at);
 }
 
@@ -4418,7 +4420,7 @@ static wshub_err wshub_ext_client__remember(wshub_ext_client *client, const wshu
         if (client->rooms_bytes + rooms[i].len + sizeof *name > most) return WSHUB_ERR_LIMIT;
         *at = wshub_ext_client__name_new(client, rooms[i]);
         if (!*at) return WSHUB_ERR_NOMEM;
-        client->rooms_bytes += rooms[i].len + sizeof *name;
+        client->rooms_bytes += (uint32_t)(rooms[i].len + sizeof *name);
     }
     return WSHUB_OK;
 }

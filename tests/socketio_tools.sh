@@ -89,7 +89,7 @@ check "it comes back" "$(cat $here/out)" '^\{"ack":1,"error":"socket has been di
 # load: what comes back by an event, by acknowledgements, in rooms; what does not
 bench() { ./build/wshub-bench "$@" --socketio 2>&1; echo "status $?"; }
 check "bench counts what comes back" "$(bench $url --clients 5 --rate 10 --seconds 1 --quiet 30000 --json)" '"clients":5,"failed":0,"lost":0,"sent":50,"refused":0,"expected":50,"heard":50,"missing":0,.*"latency":\{"p50":[0-9.]+,.*status 0$'
-check "bench counts acknowledgements" "$(bench $url --clients 5 --rate 10 --seconds 1 --quiet 30000 --ack --namespace custom --token t)" '^clients +5, 0 failed, 0 lost;messages +50 sent .*, 50 heard .* 0 missing, 0 not taken;.*status 0$'
+check "bench counts acknowledgements" "$(bench $url --clients 500 --ramp 5000 --rate 1 --seconds 1 --quiet 30000 --ack --namespace custom --token t)" '^clients +500, 0 failed, 0 lost;messages +500 sent .*, 500 heard .* 0 missing, 0 not taken;.*status 0$'
 check "bench polls" "$(bench $url --clients 2 --rate 5 --seconds 1 --quiet 30000 --transports polling)" '10 heard .* 0 missing, 0 not taken;.*status 0$'
 check "bench counts rooms" "$(bench $url --clients 5 --rate 4 --seconds 1 --quiet 30000 --rooms 2 --join join --event send --data '[{"rooms":"%r"},"b",{"t":%t}]' --on b)" '^clients +5, 0 failed, 0 lost;messages +20 sent .*, 52 heard .* 0 missing.*status 0$'
 check "bench misses what does not come" "$(bench $url --clients 2 --rate 5 --on nothing --quiet 100 --seconds 1)" '10 sent .* 0 heard .* 10 missing.*status 1$'
