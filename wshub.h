@@ -21693,8 +21693,11 @@ static uint32_t wshub__join_ms(const wshub *hub) {
     return ms < UINT32_MAX / 2 ? (uint32_t)ms : UINT32_MAX / 2;
 }
 
+#define WSHUB__JOINS_MS 1000u /* between two looks at all questions, at least */
+
 /* Tells, once for each, which questions about rooms have not been answered in time, and sets the
- * clock for those that are younger. */
+ * clock for those that are younger. Where nothing is answered any more there are many of every age:
+ * they are not all looked at for each. */
 WSHUB__COLD static void wshub__joins_late(wshub *hub) {
     char text[96], room[WSHUB__DIGITS_MAX + 1] = "";
     uint32_t i, age, ms = wshub__join_ms(hub);
@@ -21719,6 +21722,7 @@ WSHUB__COLD static void wshub__joins_late(wshub *hub) {
         ask->asked = 0;
         wshub__client_log(hub, WSHUB_LOG_UNANSWERED, client, text, wshub__str(NULL, 0));
     }
+    if (next && next < hub->now + WSHUB__JOINS_MS) next = hub->now + WSHUB__JOINS_MS;
     hub->joins_due = next;
 }
 

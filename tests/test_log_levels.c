@@ -538,6 +538,31 @@ TEST(an_on_join_that_does_not_answer_is_told) { /* ROOM-2 */
     world_stop(&w);
 }
 
+/* A database that hangs leaves a question for each moment, of which each has its time: they are all
+ * looked at once a second. */
+TEST(questions_about_rooms_are_not_all_looked_at_each_moment) { /* ROOM-2 */
+    static const char join[] = "{\"event\":\"join\",\"data\":{\"rooms\":[\"a\"]}}";
+    wshub_conn c;
+    world w;
+    int i;
+
+    kept_asks_count = 0;
+    world_start(&w, DESC(.on_authenticate = accept_all, .on_join = keep_join), FAKE(0));
+    c = world_client(&w, NULL, NULL);
+    for (i = 0; i < 10; i++) {
+        wshub_io_fake_text(w.net, c, join);
+        wshub_io_fake_advance(w.net, 10);
+    }
+    wshub_io_fake_advance(w.net, 14900);
+    EXPECT_OP(w.hub->joins_due, >, w.hub->now); /* the first one's time is over */
+    EXPECT_OP(w.hub->joins_due - w.hub->now, >=, 900);
+    wshub_io_fake_log_forget(w.net);
+    wshub_io_fake_advance(w.net, 1001);
+    EXPECT(logged(&w, ": no answer: on_join has not answered within 15000 ms"));
+    EXPECT_INT(w.hub->joins_due, 0); /* of all */
+    world_stop(&w);
+}
+
 /* Not of a client that is being closed, whose peer does not answer that, nor sooner than a clock
  * can say. */
 TEST(an_on_join_that_nobody_waits_for_any_more_is_not_told) { /* ROOM-2 */
