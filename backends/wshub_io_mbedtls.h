@@ -79,6 +79,10 @@ WSHUB_INLINE wshub_err wshub_io_mbedtls_create(const wshub_io_tls_desc *desc,
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#ifndef WSHUB_ASSERT /* of its own .c file, without the implementation of wshub.h */
+#include <assert.h>
+#define WSHUB_ASSERT(x) assert(x)
+#endif
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -264,6 +268,8 @@ static int wshub_io_mbedtls__ticket(void *arg, const mbedtls_ssl_session *sessio
     uint64_t now = (uint64_t)time(NULL);
     mbedtls_gcm_context gcm;
     int i, r = MBEDTLS_ERR_SSL_BUFFER_TOO_SMALL;
+
+    WSHUB_ASSERT(c->current && c->site->ticket_keys_count > 0);
     if (room < WSHUB_IO_MBEDTLS__BODY + WSHUB_IO_MBEDTLS__TAG) return r;
 
     memcpy(start, key, 16);
@@ -309,6 +315,7 @@ static int wshub_io_mbedtls__resume(void *arg, mbedtls_ssl_session *session, uns
     size_t n = len - WSHUB_IO_MBEDTLS__BODY - WSHUB_IO_MBEDTLS__TAG;
     int i, r = MBEDTLS_ERR_SSL_INVALID_MAC;
 
+    WSHUB_ASSERT(c->current); /* a ticket is part of a handshake */
     if (len <= WSHUB_IO_MBEDTLS__BODY + WSHUB_IO_MBEDTLS__TAG) return r;
     key = wshub_io_mbedtls__ticket_key(c->site, buf);
     if (!key || !wshub_io_mbedtls__bind(c->current, also + WSHUB_IO_MBEDTLS__BODY)) return r;
@@ -372,6 +379,7 @@ static int wshub_io_mbedtls__named(void *arg, mbedtls_ssl_context *ssl, const un
     wshub_str asked;
     int chosen;
 
+    WSHUB_ASSERT(s && &s->ssl == ssl);
     asked.ptr = (const char *)name;
     asked.len = len;
     chosen = wshub_tls_choose(c->site, asked);

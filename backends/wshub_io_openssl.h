@@ -59,6 +59,10 @@ WSHUB_INLINE wshub_err wshub_io_openssl_create(const wshub_io_tls_desc *desc,
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#ifndef WSHUB_ASSERT /* of its own .c file, without the implementation of wshub.h */
+#include <assert.h>
+#define WSHUB_ASSERT(x) assert(x)
+#endif
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -291,6 +295,7 @@ static bool wshub_io_openssl__bind(wshub_io_openssl__session *s, int chosen, wsh
     unsigned digest_len = 0;
     size_t i, n = name.len < 255 ? name.len : 255;
 
+    WSHUB_ASSERT(chosen >= 0 && (size_t)chosen < s->context->count);
     memcpy(text, s->context->rule, 32);
     text[32] = (uint8_t)chosen;
     for (i = 0; i < n; i++) {
@@ -362,6 +367,7 @@ static int wshub_io_openssl__ticket(SSL *ssl, unsigned char *name, unsigned char
 
     OSSL_PARAM params[2];
     char digest[] = "SHA256";
+    WSHUB_ASSERT(site->ticket_keys_count > 0); /* or nobody would ask */
     if (making) {
         memcpy(name, key, 16);
         if (RAND_bytes(iv, 16) != 1) return -1;
@@ -609,6 +615,7 @@ static int64_t wshub_io_openssl__write(void *session, const uint8_t *bytes, size
     wshub_io_openssl__session *s = (wshub_io_openssl__session *)session;
     int n;
 
+    WSHUB_ASSERT(count > 0 && count <= 16384);
     ERR_clear_error();
     n = SSL_write(s->ssl, bytes, (int)count);
     if (n == (int)count) return n;
@@ -655,6 +662,7 @@ static void wshub_io_openssl__facts(void *session, wshub_tls_facts *out) {
 
 static void wshub_io_openssl__move(void *session, wshub_tls_wire *wire, void *context) {
     wshub_io_openssl__session *s = (wshub_io_openssl__session *)session;
+    WSHUB_ASSERT(!s->context->client && !((wshub_io_openssl__context *)context)->client);
     s->wire = wire;
     s->context = (wshub_io_openssl__context *)context;
 }

@@ -406,6 +406,7 @@ static bool wshub_io_tls__bytes_room(wshub_io_tls__bytes *b, size_t more) {
     size_t cap = b->len + more;
     uint8_t *p;
 
+    WSHUB_ASSERT(b->at <= b->len && b->len <= b->cap);
     if (cap <= b->cap) return true;
     if (b->cap && cap < b->cap * 2) cap = b->cap * 2;
     p = (uint8_t *)realloc(b->ptr, cap);
@@ -425,6 +426,7 @@ WSHUB_API size_t wshub_tls_take(wshub_tls_wire *wire, uint8_t *bytes, size_t cou
     size_t n = count < wire->in_len ? count : wire->in_len;
 
     if (!n) return 0;
+    WSHUB_ASSERT(wire->in);
     memcpy(bytes, wire->in, n);
     wire->in += n;
     wire->in_len -= n;
@@ -434,6 +436,7 @@ WSHUB_API bool wshub_tls_put(wshub_tls_wire *wire, const uint8_t *bytes, size_t 
     size_t cap = wire->out_len + count;
     uint8_t *p;
 
+    WSHUB_ASSERT(wire->out_len <= wire->out_cap);
     if (cap > wire->out_cap) {
         if (cap < 2 * wire->out_cap) cap = 2 * wire->out_cap;
         if (cap < 4096) cap = 4096;
@@ -558,10 +561,15 @@ WSHUB_API bool wshub_tls_pem(const char *text_or_path, char **out_pem, wshub_tls
     return *out_pem != NULL;
 }
 
+/* Overwrites a secret that is about to be freed: no compiler leaves that out. */
+static void wshub_io_tls__wipe(void *secret, size_t bytes) {
+    volatile uint8_t *p = (volatile uint8_t *)secret;
+    while (bytes--) *p++ = 0;
+}
+
 /* It may have been a key. */
 WSHUB_API void wshub_tls_pem_free(char *pem) {
-    volatile char *p = pem;
-    while (p && *p) *p++ = 0;
+    if (pem) wshub_io_tls__wipe(pem, strlen(pem));
     free(pem);
 }
 
@@ -606,12 +614,14 @@ static bool wshub_io_tls__is_address(const char *name) {
 static void wshub_io_tls__site_free(wshub_io_tls *tls, wshub_tls_site *site) {
     size_t i;
 
-    if (!site || --site->refs) return;
+    if (!site) return;
+    WSHUB_ASSERT(site->refs > 0);
+    if (--site->refs) return;
     if (site->context) tls->engine->context_free(site->context);
     for (i = 0; site->names && i < site->names_count; i++) free(site->names[i]);
     free(site->names);
     if (site->ticket_keys)
-        memset(site->ticket_keys, 0, site->ticket_keys_count * WSHUB_TLS_TICKET_KEY_BYTES);
+        wshub_io_tls__wipe(site->ticket_keys, site->ticket_keys_count * WSHUB_TLS_TICKET_KEY_BYTES);
     free(site->ticket_keys);
     free(site);
 }
@@ -737,6 +747,7 @@ static wshub_io_tls__stream *wshub_io_tls__add(wshub_io_tls__side *side, wshub_c
         free(s);
         return NULL;
     }
+    WSHUB_ASSERT(!tls->streams[(uint32_t)conn.id]);
     s->conn = conn;
     s->side = side;
     tls->streams[(uint32_t)conn.id] = s;
@@ -757,8 +768,10 @@ static void wshub_io_tls__unqueue(wshub_io_tls__stream *s) {
 }
 static void wshub_io_tls__enqueue(wshub_io_tls *tls, wshub_io_tls__queue *q,
                                   wshub_io_tls__stream *s, uint32_t ms) {
+    WSHUB_ASSERT(!s->dead && s->state != WSHUB_IO_TLS__GONE);
     wshub_io_tls__unqueue(s);
     s->deadline = tls->below.now_ms(tls->below.ctx) + ms;
+    WSHUB_ASSERT(!q->last || q->last->deadline <= s->deadline);
     s->queue = q;
     s->before = q->last;
     if (q->last) q->last->after = s;
@@ -776,12 +789,16 @@ static void wshub_io_tls__release(wshub_io_tls *tls, wshub_io_tls__stream *s) {
 }
 
 static void wshub_io_tls__shaken(wshub_io_tls *tls, wshub_io_tls__stream *s) {
-    if (s->queue == &tls->shaking) tls->stats.under_way--;
+    if (s->queue == &tls->shaking) {
+        WSHUB_ASSERT(tls->stats.under_way > 0);
+        tls->stats.under_way--;
+    }
     wshub_io_tls__unqueue(s);
 }
 
 /* Takes it out of the table; it is freed when nobody can be looking at it any more. */
 static void wshub_io_tls__forget(wshub_io_tls *tls, wshub_io_tls__stream *s) {
+    WSHUB_ASSERT(tls->streams[(uint32_t)s->conn.id] == s && !s->dead);
     tls->streams[(uint32_t)s->conn.id] = NULL;
     wshub_io_tls__shaken(tls, s);
     wshub_io_tls__release(tls, s);
@@ -802,8 +819,84 @@ static void wshub_io_tls__bury(wshub_io_tls *tls) {
         free(s);
     }
 }
+
+/* ---- what holds between two calls ---- */
+
+#if defined(WSHUB_SELF_CHECK) && !defined(NDEBUG)
+enum { WSHUB_IO_TLS__CHECKED = 256 }; /* places for streams up to which all are looked at */
+
+/* A stream has what its state says: a session while it talks, a clock while somebody owes us
+ * something, bytes that wait to be opened only while they are read. */
+static void wshub_io_tls__stream_check(const wshub_io_tls *tls, const wshub_io_tls__stream *s) {
+    unsigned state = s->state;
+    bool talks = state == WSHUB_IO_TLS__OPEN || state == WSHUB_IO_TLS__HALF;
+
+    WSHUB_ASSERT(!s->dead && s->side->tls == tls && s->side->on);
+    WSHUB_ASSERT(!s->client || s->secure);
+    WSHUB_ASSERT(s->client || state != WSHUB_IO_TLS__DIALLING || !s->secure);
+    WSHUB_ASSERT(!s->secure || state != WSHUB_IO_TLS__PLAINLY);
+    WSHUB_ASSERT((s->session != NULL) == (s->site != NULL));
+    WSHUB_ASSERT(!s->session || talks || state == WSHUB_IO_TLS__HELLO);
+    WSHUB_ASSERT(!talks || s->session);
+    WSHUB_ASSERT(s->told || state >= WSHUB_IO_TLS__ENDING || state == WSHUB_IO_TLS__HELLO);
+    WSHUB_ASSERT((s->queue == &tls->shaking) == (state == WSHUB_IO_TLS__HELLO));
+    WSHUB_ASSERT(s->queue != &tls->lingering || state == WSHUB_IO_TLS__FAILED ||
+                 state == WSHUB_IO_TLS__ENDING);
+    WSHUB_ASSERT(state != WSHUB_IO_TLS__FAILED || s->queue == &tls->lingering);
+    WSHUB_ASSERT(state != WSHUB_IO_TLS__ENDING || s->told || s->queue == &tls->lingering);
+    WSHUB_ASSERT(!s->in.len || talks);
+    WSHUB_ASSERT(s->in.at <= s->in.len && s->out.at <= s->out.len && s->flight.at <= s->flight.len);
+    WSHUB_ASSERT(!s->flushed || state >= WSHUB_IO_TLS__ENDING);
+}
+
+/* Who waits for a clock, the soonest first. Returns how many. */
+static uint32_t wshub_io_tls__queue_check(const wshub_io_tls__queue *q) {
+    const wshub_io_tls__stream *s, *before = NULL;
+    uint32_t count = 0;
+
+    for (s = q->first; s; before = s, s = s->after, count++) {
+        WSHUB_ASSERT(s->queue == q && s->before == before);
+        WSHUB_ASSERT(!before || before->deadline <= s->deadline);
+    }
+    WSHUB_ASSERT(q->last == before);
+    return count;
+}
+
+/* All of an io. What one stream has written never lies in the wire when another one's turn comes. */
+static void wshub_io_tls__check(const wshub_io_tls *tls) {
+    const wshub_io_tls__stream *owed;
+    uint32_t waiting = 0, owing = 0;
+    size_t i;
+
+    WSHUB_ASSERT(!tls->wire.out_len && !tls->wire.in_len);
+    if (tls->streams_cap > WSHUB_IO_TLS__CHECKED) return;
+    for (i = 0; i < tls->streams_cap; i++) {
+        const wshub_io_tls__stream *s = tls->streams[i];
+        if (!s) continue;
+        WSHUB_ASSERT((uint32_t)s->conn.id == i);
+        wshub_io_tls__stream_check(tls, s);
+        waiting += s->queue != NULL;
+        owing += s->owed;
+    }
+    WSHUB_ASSERT(wshub_io_tls__queue_check(&tls->shaking) == tls->stats.under_way);
+    WSHUB_ASSERT(tls->stats.under_way + wshub_io_tls__queue_check(&tls->lingering) == waiting);
+    for (owed = tls->owed; owed; owed = owed->next) {
+        WSHUB_ASSERT(owed->owed);
+        if (!owed->dead) owing--;
+    }
+    WSHUB_ASSERT(!owing);
+}
+#else
+static void wshub_io_tls__check(const wshub_io_tls *tls) {
+    (void)tls;
+}
+#endif
+
 static void wshub_io_tls__leave(wshub_io_tls *tls) {
-    if (--tls->depth == 0) wshub_io_tls__bury(tls);
+    WSHUB_ASSERT(tls->depth > 0);
+    if (--tls->depth) return;
+    wshub_io_tls__bury(tls);
+    wshub_io_tls__check(tls);
 }
 
 static void wshub_io_tls__owe(wshub_io_tls *tls, wshub_io_tls__stream *s) {
@@ -822,6 +915,7 @@ static bool wshub_io_tls__waits(const wshub_io_tls__stream *s) {
 /* The io below has taken all of a buffer by reference: it is the stream's until it has left. */
 static void wshub_io_tls__fly(wshub_io_tls__stream *s, uint8_t *ptr, size_t at, size_t len,
                               size_t cap) {
+    WSHUB_ASSERT(!s->flight.len && at < len);
     s->flight.ptr = ptr;
     s->flight.at = at;
     s->flight.len = len;
@@ -848,6 +942,7 @@ static bool wshub_io_tls__push(wshub_io_tls *tls, wshub_io_tls__stream *s) {
             w->out_cap = 0;
             return true;
         }
+        WSHUB_ASSERT(n >= 0 && (size_t)n <= len);
         took = (size_t)n;
     } else if (s->out.len - s->out.at + len > tls->desc.unsent_max) {
         return false;
@@ -870,6 +965,7 @@ static bool wshub_io_tls__resume(wshub_io_tls *tls, wshub_io_tls__stream *s) {
         memset(&s->out, 0, sizeof s->out);
         return false;
     }
+    WSHUB_ASSERT(n >= 0 && (size_t)n <= span.len);
     s->out.at += (size_t)n;
     if (s->out.at < s->out.len) return false;
     wshub_io_tls__bytes_free(&s->out);
@@ -963,6 +1059,7 @@ static void wshub_io_tls__finish(wshub_io_tls *tls, wshub_io_tls__stream *s) {
  * long as there is progress. Its number is taken until the io below says closed, too. */
 static void wshub_io_tls__part(wshub_io_tls *tls, wshub_io_tls__stream *s) {
     const wshub_io_owner *o = &s->side->owner;
+    WSHUB_ASSERT(s->told && s->peer_ended);
     if (s->state == WSHUB_IO_TLS__ENDING)
         wshub_io_tls__enqueue(tls, &tls->lingering, s, tls->desc.linger_ms);
     s->told = false;
@@ -971,6 +1068,7 @@ static void wshub_io_tls__part(wshub_io_tls *tls, wshub_io_tls__stream *s) {
 
 /* Our end: close_notify behind all that was sent. */
 static void wshub_io_tls__end(wshub_io_tls *tls, wshub_io_tls__stream *s) {
+    WSHUB_ASSERT(s->session && !tls->wire.out_len);
     tls->engine->close(s->session);
     if (!wshub_io_tls__emit(tls, s)) return;
     wshub_io_tls__to(s, WSHUB_IO_TLS__ENDING);
@@ -1010,6 +1108,8 @@ static int64_t wshub_io_tls__call(wshub_io_tls *tls, wshub_io_tls__stream *s, ws
     wshub_tls_fault fault;
     int64_t n;
 
+    WSHUB_ASSERT(s->session && s->state == WSHUB_IO_TLS__HELLO);
+    WSHUB_ASSERT(!tls->wire.out_len);
     fault.text[0] = 0;
     tls->wire.in = in->ptr;
     tls->wire.in_len = in->len;
@@ -1031,12 +1131,14 @@ static int64_t wshub_io_tls__open_some(wshub_io_tls *tls, wshub_io_tls__stream *
                                        size_t *out_len, wshub_tls_fault *fault) {
     int64_t n = 1;
 
+    WSHUB_ASSERT(s->session && !tls->wire.out_len);
     *out_len = 0;
     fault->text[0] = 0;
     while (n > 0 && WSHUB_IO_TLS__PLAIN - *out_len >= WSHUB_IO_TLS__RECORD) {
         tls->wire.in = in->ptr;
         tls->wire.in_len = in->len;
         n = tls->engine->read(s->session, tls->plain + *out_len, WSHUB_IO_TLS__RECORD, fault);
+        WSHUB_ASSERT(n <= (int64_t)WSHUB_IO_TLS__RECORD);
         in->ptr = tls->wire.in;
         in->len = tls->wire.in_len;
         tls->wire.in_len = 0;
@@ -1106,7 +1208,7 @@ static bool wshub_io_tls__begin(wshub_io_tls *tls, wshub_io_tls__stream *s) {
     wshub_tls_wanted wanted;
     wshub_tls_fault fault;
 
-    WSHUB_ASSERT(site && !s->session);
+    WSHUB_ASSERT(site && !s->session && !tls->wire.out_len);
     if (s->client) wshub_io_tls__wanted(s, &wanted);
     s->session = tls->engine->begin(site->context, &tls->wire, s->client ? &wanted : NULL, &fault);
     if (!s->session) {
@@ -1129,6 +1231,7 @@ static bool wshub_io_tls__hello(const uint8_t *b, size_t n) {
 
 /* Gathers a server's first bytes. True: its session is there, and has read them. */
 static bool wshub_io_tls__head(wshub_io_tls *tls, wshub_io_tls__stream *s, wshub_span *in) {
+    WSHUB_ASSERT(!s->client && s->head_len < sizeof s->head);
     while (s->head_len < sizeof s->head && in->len) {
         s->head[s->head_len++] = *in->ptr++;
         in->len--;
@@ -1157,6 +1260,7 @@ static void wshub_io_tls__shake(wshub_io_tls *tls, wshub_io_tls__stream *s, wshu
     const wshub_io_owner *o = &s->side->owner;
     wshub_tls_facts facts;
 
+    WSHUB_ASSERT(s->state == WSHUB_IO_TLS__HELLO);
     if (!s->session && !wshub_io_tls__head(tls, s, in)) return;
     if (wshub_io_tls__call(tls, s, in) != 1) return;
     wshub_io_tls__shaken(tls, s);
@@ -1185,6 +1289,7 @@ static void wshub_io_tls__feed(wshub_io_tls *tls, wshub_io_tls__stream *s, wshub
 static void wshub_io_tls__pay(wshub_io_tls *tls) {
     while (tls->owed) {
         wshub_io_tls__stream *s = tls->owed;
+        WSHUB_ASSERT(s->owed);
         tls->owed = s->next;
         s->owed = false;
         if (s->dead) {
@@ -1559,6 +1664,7 @@ static wshub_span wshub_io_tls__gather(wshub_io_tls *tls, const wshub_span *span
     wshub_span r;
     size_t have = 0;
 
+    WSHUB_ASSERT(*at < count && *off <= spans[*at].len);
     r.ptr = spans[*at].ptr + *off;
     r.len = spans[*at].len - *off;
     if (r.len >= WSHUB_IO_TLS__RECORD || *at + 1 == count) {
@@ -1593,6 +1699,8 @@ static int64_t wshub_io_tls__seal(wshub_io_tls *tls, wshub_io_tls__stream *s,
     int64_t took = 0;
     wshub_tls_fault fault;
 
+    WSHUB_ASSERT(s->session && !wshub_io_tls__waits(s));
+    WSHUB_ASSERT(!tls->wire.out_len); /* or another stream's would leave here */
     while (at < count) {
         wshub_span r = wshub_io_tls__gather(tls, spans, count, &at, &off);
         if (r.len && tls->engine->write(s->session, r.ptr, r.len, &fault) < 0) {
