@@ -5395,10 +5395,31 @@ static uint32_t wshub__utf8_more(uint32_t state, uint8_t c) {
     return missing == 1 ? WSHUB__UTF8_OK : wshub__utf8_state(missing - 1, 0x80, 0xBF);
 }
 
+/* A text of four to eight bytes as one word to be looked at, in two halves that overlap: each of its
+ * bytes stands somewhere in it, some twice, and nothing else does. Which is which does not matter to
+ * who asks only whether there is one of a sort. */
+static inline uint64_t wshub__short_word(const uint8_t *p, size_t n) {
+    uint32_t half[2];
+    uint64_t w;
+
+    WSHUB_ASSERT(n >= 4 && n <= 8);
+    memcpy(&half[0], p, 4);
+    memcpy(&half[1], p + n - 4, 4);
+    memcpy(&w, half, 8);
+    return w;
+}
+
 /* How many bytes at the front of n are passed over at once, as they are ASCII: sixteen or eight at
- * a time as long as none has its top bit set. */
+ * a time as long as none has its top bit set, and what is left behind these. */
 static size_t wshub__utf8_plain(const uint8_t *p, size_t n) {
     size_t i = 0;
+    uint64_t w;
+
+    if (n < 4) {
+        while (i < n && p[i] < 0x80) i++;
+        return i;
+    }
+    if (n < 8) return wshub__short_word(p, n) & WSHUB__TOP_BITS ? 0 : n;
 
 #ifdef WSHUB__MARKED
     while (n - i >= 16) {
@@ -5408,13 +5429,14 @@ static size_t wshub__utf8_plain(const uint8_t *p, size_t n) {
         i += 16;
     }
 #endif
-    while (n - i >= 8) {
-        uint64_t w;
+    for (; n - i >= 8; i += 8) {
         memcpy(&w, p + i, 8);
-        if (w & WSHUB__TOP_BITS) break;
-        i += 8;
+        if (w & WSHUB__TOP_BITS) return i;
     }
-    return i;
+
+    /* What is left is looked at with some of what stands before it. */
+    memcpy(&w, p + n - 8, 8);
+    return w & WSHUB__TOP_BITS ? i : n;
 }
 
 /* The state behind n more bytes. */
@@ -5424,9 +5446,9 @@ static uint32_t wshub__utf8_feed(uint32_t state, const uint8_t *p, size_t n) {
     WSHUB_ASSERT(state != WSHUB__UTF8_BAD);
     while (i < n) {
         if (state == WSHUB__UTF8_OK) {
-            if (n - i >= 8) i += wshub__utf8_plain(p + i, n - i); /* most text is ASCII */
-            while (i < n && p[i] < 0x80) i++;
+            i += wshub__utf8_plain(p + i, n - i); /* most text is ASCII */
             if (i == n) return state;
+            while (p[i] < 0x80) i++; /* one that is not is among the next */
             state = wshub__utf8_lead(p[i++]);
         } else {
             state = wshub__utf8_more(state, p[i++]);
@@ -5438,7 +5460,8 @@ static uint32_t wshub__utf8_feed(uint32_t state, const uint8_t *p, size_t n) {
 }
 
 WSHUB_API bool wshub_utf8_check(const uint8_t *bytes, size_t count) {
-    return wshub__utf8_feed(WSHUB__UTF8_OK, bytes, count) == WSHUB__UTF8_OK;
+    size_t i = wshub__utf8_plain(bytes, count);
+    return i == count || wshub__utf8_feed(WSHUB__UTF8_OK, bytes + i, count - i) == WSHUB__UTF8_OK;
 }
 
 /* How many UTF-16 code units a valid text has, which is what names are measured in (ROOM-1): two
@@ -6668,6 +6691,14 @@ static inline size_t wshub__json_known(const uint8_t *p, const uint8_t *end,
     return i;
 }
 
+/* p where a value should begin. Returns behind it; NULL: there is none, or it is nested deeper than
+ * depth_max. */
+static inline const uint8_t *wshub__json_any(const uint8_t *p, const uint8_t *end,
+                                             uint32_t depth_max) {
+    return p < end && *p == '"' ? wshub__json_string(p + 1, end)
+                                : wshub__json_value(p, end, depth_max);
+}
+
 /* A key and its value, which lies one level deeper. Returns what is behind it; NULL: it is none. */
 static inline const uint8_t *wshub__json_member(const uint8_t *p, const uint8_t *end,
                                                 uint32_t depth_max, wshub_json_field *fields,
@@ -6684,8 +6715,7 @@ static inline const uint8_t *wshub__json_member(const uint8_t *p, const uint8_t 
     if (from >= end || *from != ':') return NULL;
 
     from = wshub__json_ws(from + 1, end);
-    p = from < end && *from == '"' ? wshub__json_string(from + 1, end)
-                                   : wshub__json_value(from, end, depth_max - 1);
+    p = wshub__json_any(from, end, depth_max - 1);
     if (!p) return NULL;
 
     key = wshub__str(name, (size_t)(behind - name) - 1);
@@ -7050,18 +7080,11 @@ static uint32_t wshub__json_extra(uint8_t c) {
 /* How many bytes at the front of a text stand in a JSON string as they are. */
 static inline size_t wshub__json_plain_run(wshub_str s) {
     const uint8_t *p = (const uint8_t *)s.ptr;
-    size_t n = s.len >= 8 ? (size_t)(wshub__json_plain_bytes(p, p + s.len) - p) : 0;
+    size_t n;
 
-    /* Four to seven, as most names of events have: two halves that overlap. */
-    if (s.len - 4 < 4) {
-        uint32_t half[2];
-        uint64_t w;
-        memcpy(&half[0], p, 4);
-        memcpy(&half[1], p + s.len - 4, 4);
-        w = (uint64_t)half[1] << 32 | half[0];
-        if (!wshub__json_marks(w)) return s.len;
-    }
-
+    /* As long as most names of events are: in one look. */
+    if (s.len - 4 < 5 && !wshub__json_marks(wshub__short_word(p, s.len))) return s.len;
+    n = s.len >= 8 ? (size_t)(wshub__json_plain_bytes(p, p + s.len) - p) : 0;
     while (n < s.len && !wshub__json_extra(p[n])) n++;
     return n;
 }
@@ -8734,12 +8757,12 @@ WSHUB_API size_t wshub_frame_write(const wshub_frame *frame, uint8_t *buf) {
     return at;
 }
 
-/* Masks or unmasks. Returns all bytes that came out, or-ed together eight by eight: its top bits
- * tell whether they are ASCII, so that nobody need look for that a second time. */
+/* Masks or unmasks. Returns a number whose top bits tell whether all that came out is ASCII, so that
+ * nobody need look for that a second time: no byte of it has one then. */
 static inline uint64_t wshub__mask_seen(uint8_t *bytes, size_t count, const uint8_t mask[4],
                                         uint64_t offset) {
     uint8_t key[8]; /* the mask twice, from where the payload goes on */
-    uint64_t k, seen[2] = {0, 0};
+    uint64_t k, w, seen = 0;
     size_t i;
 
     memcpy(key, mask, 4);
@@ -8750,28 +8773,42 @@ static inline uint64_t wshub__mask_seen(uint8_t *bytes, size_t count, const uint
     memcpy(&k, key, 8);
 
     /* Sixteen bytes at a time, eight, then those that are left. */
-    for (i = 0; i + 16 <= count; i += 16) {
-        uint64_t w[2];
-        memcpy(w, bytes + i, 16);
-        w[0] ^= k;
-        w[1] ^= k;
-        seen[0] |= w[0];
-        seen[1] |= w[1];
-        memcpy(bytes + i, w, 16);
+    i = 0;
+#ifdef WSHUB__MARKED
+    if (count >= 16) {
+        uint64_t twice[2];
+        wshub__sixteen v, last, m, all = {0};
+
+        memcpy(&last, bytes + count - 16, 16);
+        twice[0] = twice[1] = k;
+        memcpy(&m, twice, 16);
+        for (; i < count - 16; i += 16) {
+            memcpy(&v, bytes + i, 16);
+            v ^= m;
+            all |= v;
+            memcpy(bytes + i, &v, 16);
+        }
+
+        /* The last sixteen overlap those before, and begin at another byte of the mask. */
+        twice[0] = twice[1] = k >> 8 * (count & 3) | k << (64 - 8 * (count & 3)) % 64;
+        memcpy(&m, twice, 16);
+        last ^= m;
+        all |= last;
+        memcpy(bytes + count - 16, &last, 16);
+        return WSHUB__MARKED(all) ? WSHUB__TOP_BITS : 0;
     }
-    seen[0] |= seen[1];
-    for (; i + 8 <= count; i += 8) {
-        uint64_t w;
+#endif
+    for (; count - i >= 8; i += 8) {
         memcpy(&w, bytes + i, 8);
         w ^= k;
-        seen[0] |= w;
+        seen |= w;
         memcpy(bytes + i, &w, 8);
     }
     for (; i < count; i++) {
         bytes[i] = (uint8_t)(bytes[i] ^ key[i & 7]);
-        seen[0] |= bytes[i];
+        seen |= bytes[i];
     }
-    return seen[0];
+    return seen;
 }
 
 /* The same of who only wants it unmasked: what is seen is not even gathered. */
@@ -10265,11 +10302,15 @@ static uint32_t wshub__conn_index(const wshub__conn *conn) {
     return wshub__conn_slot((uint32_t)conn->id);
 }
 
+/* The stream of a place on a page, if there is one. */
+static inline wshub__conn *wshub__conn_on(const wshub *hub, uint32_t page, uint32_t place) {
+    if (page >= hub->conns.pages_count || !hub->conns.pages[page]) return NULL;
+    return (wshub__conn *)hub->conns.pages[page] + place;
+}
+
 /* The stream of an index, if there is one. */
 static wshub__conn *wshub__conn_find(const wshub *hub, uint32_t index) {
-    if (index / WSHUB__PAGE >= hub->conns.pages_count || !hub->conns.pages[index / WSHUB__PAGE])
-        return NULL;
-    return wshub__conn_at(hub, index);
+    return wshub__conn_on(hub, index / WSHUB__PAGE, index % WSHUB__PAGE);
 }
 
 /* The next stream that is open, from *at on, which moves behind it. NULL: there are no more. */
@@ -10318,7 +10359,7 @@ static void wshub__clock_heard(wshub *hub) {
 }
 
 /* A call into the hub begins. The outermost one reads the clock. */
-static void wshub__enter(wshub *hub) {
+static inline void wshub__enter(wshub *hub) {
     WSHUB_ASSERT(!hub->destroying || hub->depth > 0); /* or it would have been freed */
     if (hub->depth++ == 0) wshub__clock(hub);
 }
@@ -10465,7 +10506,7 @@ WSHUB__COLD static void wshub__log_tell(wshub *hub) {
 }
 
 /* A call into the hub ends. Behind the outermost one the hub may be gone. */
-static void wshub__leave(wshub *hub) {
+static inline void wshub__leave(wshub *hub) {
     WSHUB_ASSERT(hub->depth > 0);
     if (hub->lines_count && hub->depth == 1) wshub__log_tell(hub);
     if (--hub->depth == 0 && hub->destroying) hub->above->free(hub);
@@ -14311,37 +14352,18 @@ static bool wshub__ws_size_ok(wshub *hub, wshub__conn *conn, const wshub_frame *
     return true;
 }
 
-#define WSHUB__USUAL_HEAD_BYTES 6u /* two, four of mask */
-
-/* Is it the head that most messages have, of which nothing else need be asked? It lies there whole,
- * of an unfragmented text of up to 125 bytes, masked, no reserved bit set, where one may begin. */
-static inline bool wshub__ws_head_usual(const wshub__conn *conn, const uint8_t *bytes,
-                                        size_t count) {
-    return count >= WSHUB__USUAL_HEAD_BYTES && bytes[0] == (0x80 | WSHUB__OP_TEXT) &&
-           bytes[1] >= 0x80 && bytes[1] < (0x80 | WSHUB__LENGTH_IN_2) && !conn->msg_opcode &&
-           !conn->rx->as.ws.head_len;
-}
-
 /* Takes a frame's head from the stream. Returns the bytes used; the frame has begun if
  * conn->in_frame. */
 static size_t wshub__ws_head(wshub *hub, wshub__conn *conn, const uint8_t *bytes, size_t count) {
     wshub__rx *rx = conn->rx;
     wshub_frame frame;
     const char *why = NULL;
-    size_t used = WSHUB__USUAL_HEAD_BYTES;
-    int read = 1;
+    size_t used;
+    int read;
 
     WSHUB_ASSERT(!conn->in_frame);
-    if (wshub__ws_head_usual(conn, bytes, count)) {
-        frame.fin = true;
-        frame.rsv = 0;
-        frame.opcode = WSHUB__OP_TEXT;
-        frame.payload_bytes = bytes[1] & 0x7F;
-        memcpy(frame.mask, bytes + 2, 4);
-    } else {
-        memset(&frame, 0, sizeof frame);
-        read = wshub__ws_head_read(rx, conn, bytes, count, &frame, &used, &why);
-    }
+    memset(&frame, 0, sizeof frame);
+    read = wshub__ws_head_read(rx, conn, bytes, count, &frame, &used, &why);
     if (why) {
         wshub__conn_fail(hub, conn, WSHUB__CLOSE_PROTOCOL, why);
         return count;
@@ -14650,6 +14672,39 @@ static size_t wshub__ws_payload(wshub *hub, wshub__conn *conn, uint8_t *bytes, s
         wshub__buf_done(&hub->mem, &message);
     }
     return part;
+}
+
+/* What an unfragmented message of up to 125 bytes has in front: two bytes, and four of mask. */
+#define WSHUB__SHORT_HEAD_BYTES 6u
+
+/* Does a message lie there whole of which nothing else need be asked, as most do? An unfragmented
+ * text of up to 125 bytes, masked, no reserved bit set, within all limits, and behind nothing that
+ * is not whole. */
+static inline bool wshub__ws_is_short(const wshub__conn *conn, const uint8_t *bytes, size_t count) {
+    size_t n;
+
+    if (conn->rx || conn->state != WSHUB__CONN_OPEN || wshub__conn_waits(conn)) return false;
+    if (count < WSHUB__SHORT_HEAD_BYTES || bytes[0] != (0x80 | WSHUB__OP_TEXT)) return false;
+    n = bytes[1] ^ 0x80u;
+    return n < WSHUB__LENGTH_IN_2 && n <= count - WSHUB__SHORT_HEAD_BYTES &&
+           n <= conn->message_bytes_max && n <= conn->allowance;
+}
+
+/* Takes such a message in one step: nothing of a frame or a message is kept for it. Returns the
+ * bytes used. */
+static inline size_t wshub__ws_short(wshub *hub, wshub__conn *conn, uint8_t *bytes) {
+    uint8_t *payload = bytes + WSHUB__SHORT_HEAD_BYTES;
+    size_t n = bytes[1] & 0x7Fu;
+    bool ascii = !(wshub__mask_seen(payload, n, bytes + 2, 0) & WSHUB__TOP_BITS);
+
+    WSHUB_ASSERT(!conn->in_frame);
+    WSHUB_ASSERT(!conn->discard);
+    WSHUB_ASSERT(!conn->phase_due); /* the clock of a message that has begun */
+    if (ascii || wshub_utf8_check(payload, n))
+        wshub__message_give(hub, conn, payload, n, true);
+    else
+        wshub__conn_fail(hub, conn, WSHUB__CLOSE_NOT_UTF8, "text is not UTF-8");
+    return WSHUB__SHORT_HEAD_BYTES + n;
 }
 
 /* ---- >>due -------------------------------------------------------------------------------------
@@ -15201,17 +15256,14 @@ static void wshub__receive_clock(wshub *hub, wshub__conn *conn) {
     wshub__conn_arm(hub, conn);
 }
 
-/* Reads what has arrived, as far as it may be read now; the rest waits. from: the buffer in whose
- * end the bytes lie, if they were held; NULL: they are the io's. */
-static void wshub__receive(wshub *hub, wshub__conn *conn, uint8_t *bytes, size_t count,
-                           wshub__buf *from) {
+/* Reads what may lie there in parts, by a state that is kept for the stream; the rest waits. from: as
+ * of wshub__receive(). */
+static void wshub__receive_parts(wshub *hub, wshub__conn *conn, uint8_t *bytes, size_t count,
+                                 wshub__buf *from) {
     uint64_t id = conn->id;
     bool lent;
 
-    WSHUB_ASSERT(!conn->parsing);
-    WSHUB_ASSERT(!wshub__conn_waits(conn)); /* or these bytes would be held */
     if (!wshub__rx_begin(hub, conn, &lent)) return;
-    conn->parsing = true;
     while (!hub->destroying && conn->id == id && wshub__receive_more(hub, conn, count)) {
         size_t used = wshub__receive_some(hub, conn, bytes, count);
         WSHUB_ASSERT(used <= count);
@@ -15219,18 +15271,37 @@ static void wshub__receive(wshub *hub, wshub__conn *conn, uint8_t *bytes, size_t
         count -= used;
     }
     if (lent) hub->rx_lent = false;
-    if (conn->id != id) return; /* a callback has ended it */
+    if (conn->id != id) return;
     conn->parsing = false;
 
     if (count && conn->state < WSHUB__CONN_FLUSHING)
         wshub__receive_wait(hub, conn, bytes, count, from);
     if (conn->state == WSHUB__CONN_OPEN && wshub__part_begun(conn)) wshub__receive_clock(hub, conn);
     wshub__rx_end(hub, conn);
+}
+
+/* Reads what has arrived, as far as it may be read now; the rest waits. from: the buffer in whose
+ * end the bytes lie, if they were held; NULL: they are the io's. */
+static void wshub__receive(wshub *hub, wshub__conn *conn, uint8_t *bytes, size_t count,
+                           wshub__buf *from) {
+    uint64_t id = conn->id;
+
+    WSHUB_ASSERT(!conn->parsing);
+    WSHUB_ASSERT(!wshub__conn_waits(conn)); /* or these bytes would be held */
+    conn->parsing = true;
+    while (!hub->destroying && conn->id == id && wshub__ws_is_short(conn, bytes, count)) {
+        size_t used = wshub__ws_short(hub, conn, bytes);
+        bytes += used;
+        count -= used;
+    }
+    if (conn->id == id && (count || conn->rx)) wshub__receive_parts(hub, conn, bytes, count, from);
+    if (conn->id != id) return; /* a callback has ended it */
+    conn->parsing = false;
 
     /* Nothing waits any more: the io is heard again, and its end, if that has come. */
-    if (conn->state < WSHUB__CONN_FLUSHING && !wshub__conn_waits(conn) &&
-        !(conn->rx && conn->rx->held.len)) {
-        if (conn->io_paused) wshub__io_unpause(hub, conn);
+    if ((conn->io_paused || conn->ended) && conn->state < WSHUB__CONN_FLUSHING &&
+        !wshub__conn_waits(conn) && !(conn->rx && conn->rx->held.len)) {
+        wshub__io_unpause(hub, conn);
         wshub__conn_heard_all(hub, conn);
     }
 }
@@ -15305,10 +15376,13 @@ static wshub__conn *wshub__conn_make(wshub *hub, uint32_t index, uint64_t id) {
 
 /* The stream of an io's conn. NULL: it has ended, or this io knows of no such one. */
 static inline wshub__conn *wshub__conn_get(const wshub *hub, wshub_conn conn) {
+    uint32_t number = (uint32_t)conn.id;
     wshub__conn *found;
 
-    if (conn.id & WSHUB__LENT) return NULL;
-    found = wshub__conn_find(hub, wshub__conn_slot((uint32_t)conn.id));
+    /* It lies on a page of the io's: the index of it need not be made first. */
+    if (number & WSHUB__LENT) return NULL;
+    found = wshub__conn_on(hub, number / WSHUB__PAGE * 2, number % WSHUB__PAGE);
+    WSHUB_ASSERT(found == wshub__conn_find(hub, wshub__conn_slot(number)));
     return found && found->id == conn.id && conn.id ? found : NULL;
 }
 
@@ -23563,7 +23637,7 @@ WSHUB__APART static bool wshub__heard_in_time(wshub *hub, wshub__client *client,
     return false;
 }
 
-static wshub_heard wshub__heard(wshub *hub, wshub__client *client, size_t bytes) {
+static inline wshub_heard wshub__heard(wshub *hub, wshub__client *client, size_t bytes) {
     wshub_heard heard;
 
     memset(&heard, 0, sizeof heard);
@@ -24808,9 +24882,38 @@ WSHUB__COLD static void wshub__json_eventless(wshub *hub, wshub_client client,
                         wshub__str(NULL, 0));
 }
 
-/* Reads a message: checks it, and finds event, data and id in it, where they stand. The event's
- * name is decoded in place: it only gets shorter. False: there is no event in it, and that has
- * been told. */
+/* Reads what JSON.stringify makes of an event with data, as most messages are: nothing between the
+ * tokens, no escape in the event's name, an id behind the data or none. All of it is looked at once,
+ * and no key searched for. False: it is something else, of which nothing is known. */
+static bool wshub__json_read_usual(const uint8_t *p, size_t n, uint32_t depth_max,
+                                   wshub_event *out_event) {
+    static const char first[] = "{\"event\":\"", second[] = "\",\"data\":", third[] = ",\"id\":";
+    const uint8_t *end = p + n, *from;
+
+    if (n < sizeof first || memcmp(p, first, sizeof first - 1) != 0) return false;
+    from = p + sizeof first - 1;
+    p = wshub__json_plain_bytes(from, end);
+    if (p == from || (size_t)(end - p) < sizeof second || memcmp(p, second, sizeof second - 1) != 0)
+        return false;
+    out_event->event = wshub__str(from, (size_t)(p - from));
+
+    from = p + sizeof second - 1;
+    p = wshub__json_any(from, end, depth_max - 1);
+    if (!p) return false;
+    out_event->data = wshub__str(from, (size_t)(p - from));
+
+    out_event->id = wshub__str(NULL, 0);
+    if ((size_t)(end - p) > sizeof third && memcmp(p, third, sizeof third - 1) == 0) {
+        from = p + sizeof third - 1;
+        p = wshub__json_any(from, end, depth_max - 1);
+        if (!p) return false;
+        out_event->id = wshub__str(from, (size_t)(p - from));
+    }
+    return end - p == 1 && *p == '}';
+}
+
+/* Reads a message of any form: checks it, and finds event, data and id in it, where they stand. The event's name is decoded in place: it only gets shorter. False: there is no event
+ * in it, and that has been told. */
 static bool wshub__json_read(wshub *hub, wshub_client client, uint8_t *bytes, size_t count,
                              bool text, wshub_event *out_event) {
     wshub_json_field fields[3];
@@ -24858,7 +24961,10 @@ static void wshub__json_message(wshub *hub, wshub_conn conn, uint8_t *bytes, siz
     if (heard.state == WSHUB_CLIENT_DISCONNECTED) return;
     if (accepted && !text && wshub_client_binary(hub, heard.client, bytes, count) == WSHUB_OK)
         return;
-    if (!wshub__json_read(hub, heard.client, bytes, count, text, &event)) return;
+    if (!(text &&
+          wshub__json_read_usual(bytes, count, wshub_desc_get(hub)->json_depth_max, &event)) &&
+        !wshub__json_read(hub, heard.client, bytes, count, text, &event))
+        return;
 
     if (!accepted) {
         wshub__json_early(hub, heard.client, &event);

@@ -1,7 +1,8 @@
 /* What is looked at in one pass, or in words instead of bytes, finds what the slower way found,
- * which stands here beside it: the keys of a message, told apart before their strings are read; what
- * a mask shows of the bytes it takes off; the head that most frames have; tokens; the end of what is
- * hashed; texts that need no escape (MSG-9, RFC 6455 5.2, RFC 9110 5.6.2). */
+ * which stands here beside it: the keys of a message, told apart before their strings are read;
+ * messages in the usual form, and those that are taken in one step; what a mask shows of the bytes
+ * it takes off; tokens; the end of what is hashed; texts that need no escape (MSG-9, RFC 6455 5.2,
+ * RFC 9110 5.6.2). */
 #include "hubtest.h"
 
 static uint64_t chance_state = 88172645463325252u;
@@ -150,6 +151,88 @@ TEST(a_text_that_is_cut_anywhere_is_read_as_by_the_slow_way) { /* MSG-9 */
     }
 }
 
+/* ---- messages ---- */
+
+/* What is read in the usual form is what looking for the keys finds. Returns whether it was. */
+static bool same_message(const char *text, size_t n, uint32_t depth_max) {
+    wshub_json_field fields[3] = {{"event", {NULL, 0}}, {"data", {NULL, 0}}, {"id", {NULL, 0}}};
+    uint8_t *copy = (uint8_t *)malloc(n + 1);
+    wshub_event event;
+    bool usual;
+
+    memset(&event, 0, sizeof event);
+    if (n) memcpy(copy + 1, text, n); /* its end is the end of what is allocated */
+    usual = wshub__json_read_usual(copy + 1, n, depth_max, &event);
+    if (usual) {
+        EXPECT_INT(wshub_json_fields(copy + 1, n, depth_max, fields, 3), WSHUB_JSON_FIELDS);
+        EXPECT(event.event.ptr == fields[0].value.ptr + 1 && event.event.len > 0);
+        EXPECT(event.event.len == fields[0].value.len - 2);
+        EXPECT(!memchr(event.event.ptr, '\\', event.event.len));
+        EXPECT(event.data.ptr == fields[1].value.ptr && event.data.len == fields[1].value.len);
+        EXPECT(event.id.ptr == fields[2].value.ptr && event.id.len == fields[2].value.len);
+    }
+    free(copy);
+    return usual;
+}
+
+TEST(a_message_in_the_usual_form_is_read_as_any_other) { /* MSG-2, MSG-3, MSG-9 */
+    static const struct {
+        const char *text;
+        bool usual;
+    } cases[] = {{"{\"event\":\"echo\",\"data\":\"x\"}", true},
+                 {"{\"event\":\"e\",\"data\":[{\"event\":1},\"\\u0041\"],\"id\":17}", true},
+                 {"{\"event\":\"a longer name than sixteen\",\"data\":null,\"id\":\"x\"}", true},
+                 {"{\"event\":\"\xC3\xA9\",\"data\":12.5}", true},
+                 {"{\"event\":\"\",\"data\":1}", false},
+                 {"{\"event\":\"e\\n\",\"data\":1}", false},
+                 {"{\"event\":\"e\"}", false},
+                 {"{\"event\":\"e\",\"id\":17,\"data\":1}", false},
+                 {"{\"event\":\"e\",\"data\":}", false},
+                 {"{\"event\":\"e\",\"data\":1,\"id\":}", false},
+                 {"{\"event\":\"e\",\"data\":1,\"data\":2}", false},
+                 {"{\"event\":\"e\",\"data\":1,\"id\":1,\"id\":2}", false},
+                 {"{\"event\":\"e\",\"data\":1}}", false},
+                 {"{\"event\":\"e\",\"data\":1]", false},
+                 {"{\"event\":\"e\",\"data\": 1}", false},
+                 {"{\"event\":7,\"data\":1,\"id\":1}", false}};
+    size_t i, n, at;
+
+    for (i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[100];
+        EXPECT_INT(same_message(cases[i].text, strlen(cases[i].text), 5), cases[i].usual);
+        for (n = 0; n < strlen(cases[i].text); n++) /* a part of one is none */
+            EXPECT(!same_message(cases[i].text, n, 5) || !cases[i].usual);
+        for (at = 0; at < n; at++) { /* each other byte in each place */
+            uint32_t c;
+            memcpy(text, cases[i].text, n);
+            for (c = 0; c < 256; c += test_stride(5)) {
+                text[at] = (char)c;
+                (void)same_message(text, n, 5);
+            }
+        }
+    }
+    EXPECT(same_message("{\"event\":\"e\",\"data\":[]}", 23, 2));
+    EXPECT(!same_message("{\"event\":\"e\",\"data\":[]}", 23, 1)); /* too deep */
+}
+
+TEST(a_short_text_is_looked_at_in_one_word) {
+    size_t n, at;
+    for (n = 0; n <= 40; n++) {
+        uint8_t text[40];
+        memset(text, 'a', sizeof text);
+        if (n >= 4 && n <= 8) /* and nothing else is in it */
+            EXPECT(wshub__short_word(text, n) == UINT64_C(0x6161616161616161));
+        for (at = 0; at < n; at++) {
+            text[at] = 0xC3;
+            if (n >= 4 && n <= 8) EXPECT((wshub__short_word(text, n) & WSHUB__TOP_BITS) != 0);
+            EXPECT(wshub__utf8_plain(text, n) <= at);
+            EXPECT(!wshub_utf8_check(text, n));
+            text[at] = 'a';
+            EXPECT(wshub_utf8_check(text, n));
+        }
+    }
+}
+
 /* ---- masks ---- */
 
 TEST(what_is_unmasked_shows_whether_it_is_ascii) {
@@ -180,35 +263,64 @@ TEST(what_is_unmasked_shows_whether_it_is_ascii) {
 
 /* ---- heads ---- */
 
-TEST(the_usual_head_is_one_that_the_slow_way_takes_for_the_same) { /* RFC 6455 5.2 */
+TEST(a_message_that_is_taken_in_one_step_is_one_that_the_slow_way_takes_too) { /* RFC 6455 5.2 */
     uint32_t first, second;
+    wshub__conn conn;
+    uint8_t bytes[6 + 125];
+
+    memset(&conn, 0, sizeof conn);
+    memset(bytes, 0x33, sizeof bytes);
+    conn.state = WSHUB__CONN_OPEN;
+    conn.message_bytes_max = conn.allowance = UINT32_MAX;
+    for (first = 0; first < 256; first++) {
+        for (second = 0; second < 256; second++) {
+            wshub_frame frame;
+            size_t n = 6 + (second & 0x7F);
+            bytes[0] = (uint8_t)first;
+            bytes[1] = (uint8_t)second;
+            if (!wshub__ws_is_short(&conn, bytes, sizeof bytes)) continue;
+            EXPECT_INT(wshub_frame_read(bytes, n, &frame), 1);
+            EXPECT(wshub__frame_judge(&conn, &frame, bytes[1]) == NULL);
+            EXPECT(frame.fin && frame.rsv == 0 && frame.opcode == WSHUB__OP_TEXT);
+            EXPECT(frame.payload_bytes == (second & 0x7F) && frame.head_bytes == 6);
+
+            EXPECT(wshub__ws_is_short(&conn, bytes, n));
+            EXPECT(!wshub__ws_is_short(&conn, bytes, n - 1)); /* not there whole */
+            EXPECT(!wshub__ws_is_short(&conn, bytes, 5));
+        }
+    }
+    bytes[0] = 0x81;
+    bytes[1] = 0x80 | 125;
+    EXPECT(wshub__ws_is_short(&conn, bytes, sizeof bytes));
+}
+
+TEST(a_message_is_taken_in_one_step_only_where_nothing_stands_in_its_way) {
+    static const uint8_t bytes[] = "\x81\x82mask!!";
     wshub__conn conn;
     wshub__rx rx;
 
     memset(&conn, 0, sizeof conn);
     memset(&rx, 0, sizeof rx);
-    conn.rx = &rx;
-    for (first = 0; first < 256; first++) {
-        for (second = 0; second < 256; second++) {
-            uint8_t bytes[8] = {0, 0, 1, 2, 3, 4, 5, 6};
-            wshub_frame frame;
-            bytes[0] = (uint8_t)first;
-            bytes[1] = (uint8_t)second;
-            EXPECT(!wshub__ws_head_usual(&conn, bytes, 5)); /* it is not there whole */
-            if (!wshub__ws_head_usual(&conn, bytes, 6)) continue;
-            EXPECT_INT(wshub_frame_read(bytes, 6, &frame), 1);
-            EXPECT(wshub__frame_judge(&conn, &frame, bytes[1]) == NULL);
-            EXPECT(frame.fin && frame.rsv == 0 && frame.opcode == WSHUB__OP_TEXT);
-            EXPECT(frame.payload_bytes == (second & 0x7F) && frame.head_bytes == 6);
-        }
-    }
-    conn.msg_opcode = WSHUB__OP_TEXT; /* a fragmented one has begun */
-    EXPECT(!wshub__ws_head_usual(&conn, (const uint8_t *)"\x81\x80mask", 6));
-    conn.msg_opcode = 0;
-    rx.as.ws.head_len = 1; /* a part of a head is there */
-    EXPECT(!wshub__ws_head_usual(&conn, (const uint8_t *)"\x81\x80mask", 6));
-    rx.as.ws.head_len = 0;
-    EXPECT(wshub__ws_head_usual(&conn, (const uint8_t *)"\x81\x80mask", 6));
+    conn.state = WSHUB__CONN_OPEN;
+    conn.message_bytes_max = conn.allowance = 2;
+    EXPECT(wshub__ws_is_short(&conn, bytes, 8));
+
+    conn.rx = &rx; /* something has arrived that is not whole, or has to wait */
+    EXPECT(!wshub__ws_is_short(&conn, bytes, 8));
+    conn.rx = NULL;
+    conn.asked = true;
+    EXPECT(!wshub__ws_is_short(&conn, bytes, 8));
+    conn.asked = false;
+    conn.message_bytes_max = 1;
+    EXPECT(!wshub__ws_is_short(&conn, bytes, 8));
+    conn.message_bytes_max = 2;
+    conn.allowance = 1;
+    EXPECT(!wshub__ws_is_short(&conn, bytes, 8));
+    conn.allowance = 2;
+    conn.state = WSHUB__CONN_CLOSING;
+    EXPECT(!wshub__ws_is_short(&conn, bytes, 8));
+    conn.state = WSHUB__CONN_HTTP;
+    EXPECT(!wshub__ws_is_short(&conn, bytes, 8));
 }
 
 /* ---- tokens ---- */
