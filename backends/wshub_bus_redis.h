@@ -4127,10 +4127,10 @@ static wshub_err wshub_bus_redis__census_take(wshub_bus_redis *bus, const wshub_
         err = wshub_bus_redis__request_say(bus, which, argv, argc, part);
         census->parts += !err;
     }
-    WSHUB_ASSERT(err || census->parts > 0);
-    if (!census->parts) {
+    if (!census
+             ->parts) { /* those that were asked have gone, and those that have come are dialled */
         (void)wshub_bus_redis__alloc(&bus->desc, census, (size_t)census->bytes, 0);
-        return err;
+        return err ? err : WSHUB_ERR_STATE;
     }
     census->lost = err != WSHUB_OK;
     bus->census_more += census->parts - 1;
@@ -4212,6 +4212,8 @@ static bool wshub_bus_redis__change_waits(const wshub_bus_redis *bus, bool want,
     WSHUB_ASSERT(!bus->desc.publish_only);
     if (wshub_bus_redis__any_full(bus, false)) return true;
     if (sharded && bus->cluster && bus->cluster->moving) return true;
+    /* A master that has come since may have a channel's slot already, and no connection yet. */
+    if (sharded && bus->cluster && !wshub_bus_redis__all_ready(bus)) return true;
     if (!bus->desc.driver) return false;
     if (!want && bus->beats.probed) return true;
     return wshub_bus_redis__awaits(link, want ? WSHUB_BUS_REDIS__UNSUBSCRIBE

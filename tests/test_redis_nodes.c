@@ -12,6 +12,8 @@
         NODE("$2\r\nn3\r\n", "3") "*3\r\n:100\r\n:9999\r\n" NODE(                                  \
             "$2\r\nn2\r\n", "2") "*4\r\n:10000\r\n:16383\r\n" NODE("$6\r\nbroker\r\n", "6379")     \
             NODE("$2\r\nn3\r\n", "3")
+/* One master with all slots. */
+#define ONE(n) "*1\r\n*3\r\n:0\r\n:16383\r\n" NODE("$2\r\nn" n "\r\n", n)
 #define ASKS "PUBSUB NUMSUB ws:broadcast ws:none"
 #define SAYS(n) "[\"ws:broadcast\" " n " \"ws:none\" 0]\n"
 
@@ -467,6 +469,67 @@ TEST(nodes_that_come_later_are_asked_too_and_those_that_have_gone_are_not) { /* 
     EXPECT_INT(rstats(&s[0]).state, WSHUB_BUS_UP);
     broker_drop_all(b);
     for (i = 0; i < 3; i++) site_stop(&s[i]);
+}
+
+/* All slots have gone to a master that is not reached yet, and the former one has ended: there is
+ * nobody to ask just now. */
+TEST(nobody_is_asked_while_all_nodes_are_dialled) {
+    static const wshub_str words[] = {{"PUBSUB", 6}, {"NUMSUB", 6}, {"a", 1}};
+    static site s;
+    broker *b = cluster();
+    answers got = {.len = 0};
+    question q = {&got, "q"};
+    b->slots = ONE("2");
+    b->replica = NULL;
+    site_start(&s, b, BUSDESC(.cluster = true, .nodes_ms = 2000), DESC(0), FAKE(0));
+    site_advance(&s, 300);
+    EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
+    b->slots = ONE("3");
+    b->hole = "n3:3";
+    site_advance(&s, 3000);
+    EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
+    EXPECT_INT(wshub_bus_request(s.w.hub, words, 3, answered, &q), WSHUB_ERR_STATE);
+    EXPECT_INT(rstats(&s).requests_pending, 0);
+    b->hole = NULL;
+    site_advance(&s, 15000); /* it is begun anew */
+    EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
+    ask_words(s.w.hub, &q, "PUBSUB NUMSUB a");
+    serve(&s);
+    EXPECT_STR(got.text, "q: [\"a\" 0]\n");
+    broker_drop_all(b);
+    site_stop(&s);
+}
+
+/* A channel whose slot has gone to such a master is asked for when that is reached. */
+TEST(a_channel_waits_for_a_master_that_is_dialled) { /* BUS-4, BUS-7 */
+    static site s;
+    broker *b = cluster();
+    wshub_iter it = {0, 0};
+    wshub_client client;
+    uint64_t had;
+    b->slots = ONE("2");
+    b->replica = NULL;
+    site_start(&s, b, BUSDESC(.cluster = true, .nodes_ms = 2000), DESC(.bus_sharded = true),
+               FAKE(0));
+    site_advance(&s, 300);
+    (void)world_client(&s.w, "A", NULL);
+    site_advance(&s, 300);
+    EXPECT(wshub_client_each(s.w.hub, &it, &client));
+    had = rstats(&s).subscribed;
+    b->slots = ONE("3");
+    b->hole = "n3:3";
+    site_advance(&s, 3000);
+    EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
+    EXPECT_INT(wshub_client_join(s.w.hub, client, wshub_str_z("late")), WSHUB_OK);
+    site_advance(&s, 100);
+    EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
+    EXPECT_INT(rstats(&s).subscribed, had);
+    b->hole = NULL;
+    site_advance(&s, 15000);
+    EXPECT_INT(rstats(&s).state, WSHUB_BUS_UP);
+    EXPECT_INT(rstats(&s).subscribed, had + 1);
+    broker_drop_all(b);
+    site_stop(&s);
 }
 
 TEST(slots_in_as_many_ranges_as_there_are_are_read_and_none_is_gathered_with_another) {
