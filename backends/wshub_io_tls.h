@@ -862,7 +862,7 @@ static uint32_t wshub_io_tls__queue_check(const wshub_io_tls__queue *q) {
     return count;
 }
 
-/* All of an io. What one stream has written never lies in the wire when another one's turn comes. */
+/* All of an io. What one stream has written does not lie in the wire when another's turn comes. */
 static void wshub_io_tls__check(const wshub_io_tls *tls) {
     const wshub_io_tls__stream *owed;
     uint32_t waiting = 0, owing = 0;
