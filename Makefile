@@ -201,7 +201,7 @@ bench: build/bench build/bench_peers build/bench_sio_peers ## CPU time per messa
 	./build/bench
 	./build/bench_peers
 	./build/bench_sio_peers
-bench-%: build/bench_% ## of bench-hub (no kernel below), bench-sio (the same of Socket.IO), bench-cores (a hub a thread), bench-redis, bench-rooms (100,000 subscriptions), bench-peers, bench-sio_peers, bench-files, bench-deflate, bench-cron, bench-tls, bench-tls_peers (wss, beside Bun, openssl s_server and nginx)
+bench-%: build/bench_% ## of bench-hub (no kernel below), bench-sio (the same of Socket.IO), bench-cores (a hub a thread), bench-redis, bench-rooms (100,000 subscriptions), bench-peers, bench-sio_peers, bench-files, bench-deflate, bench-cron, bench-tls, bench-pollers (poll beside epoll), bench-tls_peers (wss, beside Bun, openssl s_server and nginx)
 	./$<
 bench-sio_bus: ## two servers of Socket.IO on one Redis beside two of Node's, and what Redis can do
 	@mkdir -p build

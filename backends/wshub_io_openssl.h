@@ -9,7 +9,11 @@
  *     TLS 1.3 a stream costs 15 KiB more than a plain one, all of it the library's session
  * [x] OpenSSL's error queue is cleared before each call, so that what a program did with the
  *     library elsewhere is not taken for a stream's failure
- * [ ] kernel TLS; early data; OCSP stapling; certificates that are asked for behind the handshake
+ * [ ] early data; OCSP stapling; certificates that are asked for behind the handshake
+ * [ ] kernel TLS: the library sets it up only on a socket that it has itself, and here it has none,
+ *     since this is an io over any io. It would take the keys of a finished handshake, and a call
+ *     of wshub_io that hands them to the socket; and for sending alone, as a KeyUpdate of the peer
+ *     must reach the library
  *
  * System   OpenSSL 3.0 or newer: -lssl -lcrypto.
  * Include  wshub.h, then this; it includes wshub_io_tls.h. The code is emitted where
