@@ -2708,6 +2708,9 @@ static bool wshub_bus_redis__taken_away(wshub_bus_redis *bus, int which, const w
     if (first.ptr && !name.want && wshub_str_eq(first, channel) &&
         wshub_bus_redis__next_is(link, WSHUB_BUS_REDIS__UNSUBSCRIBE))
         return false;
+    /* One that was there is not there any more; else this could go on for ever. A driver may not
+     * know (-1). */
+    if (reply->items[2].number >= (int64_t)link->subscribed_sharded) return false;
 
     wshub_bus_redis__subscribed(bus, which, true, reply->items[2].number);
     bus->stats.unacknowledged++;

@@ -363,6 +363,25 @@ TEST(what_a_node_says_of_a_move_that_makes_no_sense_begins_everything_anew) { /*
     }
 }
 
+/* A node that takes away what nobody has there, again and again, and reads nothing: it is not
+ * followed, or what is to be asked for anew would grow without end. */
+TEST(what_is_taken_away_without_being_there_begins_everything_anew) { /* bad input */
+    cluster *c = cluster_start(BUSDESC(0), FAKE(0));
+    broker_link *l = link_to(c->b, &c->s[0], c->at);
+    char push[200];
+    int i;
+    (void)snprintf(push, sizeof push, "*3\r\n$12\r\nsunsubscribe\r\n$%d\r\n%s\r\n:%d\r\n",
+                   (int)strlen(ROOM), ROOM, 0);
+    l->frozen = true;
+    for (i = 0; i < 1000 && l->conn.id; i++) broker_say_z(l, push);
+    cluster_run(c);
+    EXPECT_INT(rstats(&c->s[0]).downs, 1);
+    cluster_advance(c, 300);
+    EXPECT_INT(rstats(&c->s[0]).state, WSHUB_BUS_UP);
+    EXPECT_INT(rstats(&c->s[0]).subscribed, 6);
+    cluster_stop(c);
+}
+
 TEST(memory_that_fails_while_a_slot_moves_loses_no_channel) {
     long at;
     for (at = 1; at < 30; at++) {
