@@ -183,7 +183,7 @@ static void say(wshub *hub, void *arg) {
 }
 
 /* A hub on the bus, in a thread of its own. */
-static void start_hub(int i) {
+static void start_hub_as(int i, bool exact) {
     char id[2] = {(char)('0' + i), 0};
     wshub_bus bus;
     EXPECT_INT(wshub_bus_local_seat(local, &bus), WSHUB_OK);
@@ -191,10 +191,14 @@ static void start_hub(int i) {
     EXPECT_INT(wshub_create(&(wshub_desc){.io = wshub_io_sock_io(hubs[i].net),
                                           .user = &hubs[i],
                                           .bus = &bus,
+                                          .bus_exact = exact,
                                           .server_id = id},
                             &hubs[i].hub),
                WSHUB_OK);
     EXPECT_INT(pthread_create(&hubs[i].thread, NULL, serve, &hubs[i]), 0);
+}
+static void start_hub(int i) {
+    start_hub_as(i, false);
 }
 
 TEST(hubs_of_several_threads_hear_each_other_in_order) {
@@ -302,6 +306,71 @@ TEST(threads_publish_on_channels_of_other_threads_hubs) { /* APP-1 */
         wshub_io_sock_destroy(hubs[i].net);
     }
     EXPECT_INT(wshub_bus_local_dropped(local), 0);
+    wshub_bus_local_destroy(local);
+}
+
+/* A word goes around hubs that hear nothing but what is said to them (BUS-4), so that each sleeps
+ * until it comes: a wake-up that is lost on the way ends the round for ever. Several words do, so
+ * that some come just as a hub falls asleep, others while it is busy; and rooms are joined and left
+ * meanwhile, which changes what others look at before they wake somebody. */
+enum { ROUND = 3, WORDS_ROUND = 4, STEPS = 3000 };
+static long steps, others;
+static void pass_on(wshub *hub, const wshub_app_message *message, void *user) {
+    static const char *const next[] = {"to1", "to2", "to0"};
+    int me = *(int *)user;
+    if (__atomic_add_fetch(&steps, 1, __ATOMIC_RELAXED) > (long)WORDS_ROUND * STEPS) return;
+    EXPECT_INT(wshub_app_publish(hub, wshub_str_z(next[me]), message->bytes), WSHUB_OK);
+}
+static void other_hear(wshub *hub, const wshub_app_message *message, void *user) {
+    (void)hub;
+    (void)message;
+    (void)user;
+}
+static void come_and_go(wshub *hub, void *arg) {
+    char name[24];
+    (void)arg;
+    (void)snprintf(name, sizeof name, "other%ld",
+                   __atomic_add_fetch(&others, 1, __ATOMIC_RELAXED) % 1000);
+    (void)wshub_app_subscribe(hub, wshub_str_z(name), other_hear, NULL);
+    (void)wshub_app_unsubscribe(hub, wshub_str_z(name), other_hear, NULL);
+    if (__atomic_load_n(&steps, __ATOMIC_RELAXED) < (long)WORDS_ROUND * STEPS)
+        (void)wshub_timer_start(hub, 1, come_and_go, NULL, NULL);
+}
+static int places[ROUND] = {0, 1, 2};
+static long subscribed_round;
+static void round_begin(wshub *hub, void *arg) {
+    static const char *const own[] = {"to0", "to1", "to2"};
+    EXPECT_INT(wshub_app_subscribe(hub, wshub_str_z(own[*(int *)arg]), pass_on, arg), WSHUB_OK);
+    come_and_go(hub, NULL);
+    (void)__atomic_add_fetch(&subscribed_round, 1, __ATOMIC_RELAXED);
+}
+static void wait_for(const long *what, long count) {
+    int waits;
+    for (waits = 0; waits < 60000 && __atomic_load_n(what, __ATOMIC_RELAXED) < count; waits++)
+        (void)usleep(1000);
+    EXPECT_OP(__atomic_load_n(what, __ATOMIC_RELAXED), >=, count);
+}
+TEST(words_go_around_hubs_that_sleep_until_they_come) { /* BUS-4 */
+    int i;
+    steps = subscribed_round = 0;
+    EXPECT_INT(wshub_bus_local_create(NULL, &local), WSHUB_OK);
+    for (i = 0; i < ROUND; i++) start_hub_as(i, true);
+    for (i = 0; i < ROUND; i++)
+        EXPECT_INT(wshub_post(hubs[i].hub, round_begin, &places[i]), WSHUB_OK);
+    wait_for(&subscribed_round, ROUND);
+    for (i = 0; i < WORDS_ROUND; i++)
+        EXPECT_INT(
+            wshub_post_app_publish(hubs[i % ROUND].hub, wshub_str_z("to0"), wshub_str_z("word")),
+            WSHUB_OK);
+    wait_for(&steps, (long)WORDS_ROUND * STEPS);
+    for (i = 0; i < ROUND; i++) {
+        wshub_io_sock_stop(hubs[i].net);
+        (void)pthread_join(hubs[i].thread, NULL);
+    }
+    for (i = 0; i < ROUND; i++) {
+        wshub_destroy(hubs[i].hub);
+        wshub_io_sock_destroy(hubs[i].net);
+    }
     wshub_bus_local_destroy(local);
 }
 
