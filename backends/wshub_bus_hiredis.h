@@ -21,13 +21,15 @@
  * [x] output_bytes_max and message_bytes_max hold; but hiredis cannot skip a text, so that one over
  *     message_bytes_max ends the connection. It is looked at once a turn of the hub's io
  * [x] wshub_bus_request(); hiredis reads arrays within arrays seven deep
+ * [x] Socket.IO's classic adapter: servers over it and over wshub_bus_redis.h are one cluster
+ * [ ] sharded channels, and so Socket.IO's sharded adapter
  * [ ] RESP3: a short push makes hiredis read past an array
  * [ ] names are resolved by hiredis, in place; TLS is yours to set up in desc.attach
  * [ ] desc.redis.alloc does not count what hiredis and this file allocate
  *
  * One thread, that of the hub. The io must have guests (for the clock), and desc.attach must use
  * the loop of the same thread. Needs hiredis and wshub_bus_redis.h before it; link with -lhiredis.
- * Proved by tests/test_hiredis.c. */
+ * Proved by tests/test_hiredis.c and, with Socket.IO, tests/socketio_cluster.sh. */
 #ifndef WSHUB_BUS_HIREDIS_H
 #define WSHUB_BUS_HIREDIS_H
 #ifndef WSHUB_BUS_REDIS_H

@@ -16,6 +16,11 @@
 #ifdef FIXTURE_DEFLATE
 #include "wshub_deflate_zlib.h"
 #endif
+#ifdef FIXTURE_HIREDIS
+#include "wshub_bus_hiredis.h"
+#include "hiredis_loop.h"
+static wshub_bus_hiredis *hiredis; /* instead of this library's own client (--sio-hiredis) */
+#endif
 #include "fixture_app.h"
 #include "fixture_tls.h"
 #include <errno.h>
@@ -23,6 +28,15 @@
 #include "fixture_sio_mounts.h"
 
 static wshub_io_sock *net;
+static volatile sig_atomic_t stopped;
+
+/* What the loop does once. False: it has failed. */
+static bool loop_step(int ms) {
+#ifdef FIXTURE_HIREDIS
+    if (hiredis) return hiredis_loop_step(net);
+#endif
+    return wshub_io_sock_run_once(net, ms) == WSHUB_OK;
+}
 
 /* A mount's path without its slash is none, and is answered so without a word, as Node does. */
 static bool (*raw_request)(wshub *hub, wshub_exchange exchange, const wshub_http *http, void *user);
@@ -46,11 +60,11 @@ static void only_raw_disconnected(wshub *hub, const wshub_gone *gone, void *user
 }
 
 /* Waits for the subscriptions to be active. False: the broker is not there. */
-static bool bus_ready(wshub_bus_redis *redis) {
+static bool bus_ready(const wshub_bus_redis *redis) {
     wshub_bus_redis_stats st;
     int i;
     for (i = 0; i < 200; i++) {
-        if (wshub_io_sock_run_once(net, 10)) return false;
+        if (!loop_step(10)) return false;
         wshub_bus_redis_stats_get(redis, &st);
         if (st.state == WSHUB_BUS_UP) return true;
     }
@@ -68,6 +82,16 @@ static bool bus_make(const char *url, const wshub_io *io, wshub_bus_redis **redi
     d.url = url;
     d.no_heartbeat = true; /* a transcript has everything that is published */
     d.cluster = opt.redis_cluster;
+#ifdef FIXTURE_HIREDIS
+    if (opt.hiredis) {
+        wshub_bus_hiredis_desc over;
+        memset(&over, 0, sizeof over);
+        over.redis = d;
+        over.attach = watch_attach;
+        if (!wshub_bus_hiredis_create(&over, &hiredis)) *out = *wshub_bus_hiredis_bus(hiredis);
+        return hiredis != NULL;
+    }
+#endif
     if (wshub_bus_redis_desc_problem(&d) || wshub_bus_redis_create(&d, redis)) {
         (void)fprintf(stderr, "fixture-sio: bad value for --redis\n");
         return false;
@@ -78,6 +102,7 @@ static bool bus_make(const char *url, const wshub_io *io, wshub_bus_redis **redi
 
 static void on_signal(int number) {
     (void)number;
+    stopped = 1;
     wshub_io_sock_stop(net);
 }
 static void on_hup(int number) {
@@ -99,6 +124,7 @@ int main(int argc, char **argv) {
     wshub_desc d;
     wshub_bus_local *local = NULL;
     wshub_bus_redis *redis = NULL;
+    const wshub_bus_redis *seen;
     wshub_bus bus;
     static fixture_tls tls;
     const wshub_io *io;
@@ -127,7 +153,11 @@ int main(int argc, char **argv) {
     }
     if (secure) io = fixture_tls_io(&tls);
     if (!bus_make(f.opt.redis, io, &redis, &local, &bus)) return f.opt.redis ? 2 : 1;
-    on_redis = redis != NULL;
+    seen = redis;
+#ifdef FIXTURE_HIREDIS
+    if (hiredis) seen = wshub_bus_hiredis_redis(hiredis);
+#endif
+    on_redis = seen != NULL;
     d = fixture_desc(&f, io);
     d.bus = &bus;
 #ifdef FIXTURE_DEFLATE
@@ -164,17 +194,21 @@ int main(int argc, char **argv) {
         (void)fprintf(stderr, "fixture-sio: %s\n", wshub_io_sock_error(net));
         return 1;
     }
-    if (redis && !bus_ready(redis)) return 1;
+    if (seen && !bus_ready(seen)) return 1;
     listen_to_signals(secure);
     (void)printf("listening %u\n", (unsigned)port);
     (void)fflush(stdout);
-    fixture_tls_serve(&tls, secure, net);
+#ifdef FIXTURE_HIREDIS
+    while (hiredis && !stopped && loop_step(0)) {
+    }
+#endif
+    if (!stopped) fixture_tls_serve(&tls, secure, net);
     wshub_io_sock_unlisten(net);
     if (helper_mount) wshub_sio_shutdown(helper_mount);
     if (sio_mount) wshub_sio_shutdown(sio_mount);
     if (eio_mount) wshub_eio_shutdown(eio_mount);
     (void)wshub_shutdown(f.hub);
-    while (!wshub_is_down(f.hub) && !wshub_io_sock_run_once(net, 50)) {
+    while (!wshub_is_down(f.hub) && loop_step(50)) {
     }
     (void)signal(SIGTERM, SIG_IGN); /* one that comes now would find no loop to stop */
     (void)signal(SIGINT, SIG_IGN);
@@ -184,6 +218,9 @@ int main(int argc, char **argv) {
     wshub_sio_destroy(sio_mount);
     wshub_eio_destroy(eio_mount);
     wshub_bus_redis_destroy(redis);
+#ifdef FIXTURE_HIREDIS
+    wshub_bus_hiredis_destroy(hiredis);
+#endif
     if (secure) fixture_tls_close(&tls);
     wshub_bus_local_destroy(local);
     wshub_io_sock_destroy(net);

@@ -11,7 +11,8 @@ typedef struct sio_options {
     long max_queue, allow_delay, recovery;
     const char *key, *helper_key, *sharded;
     long requests_timeout;
-    bool no_upgrade, credentials, log, specific_response, deflate, http_compression, redis_cluster;
+    bool no_upgrade, credentials, log, specific_response, deflate, http_compression, redis_cluster,
+        hiredis;
     const char *helper, *helper_rooms;
     long helper_auth_timeout, helper_ping_interval;
     bool helper_no_validator, helper_open, helper_linger;
@@ -66,6 +67,11 @@ static const struct {
     {"--sio-recovery", NULL, &opt.recovery, NULL, false},
     {"--sio-sharded", &opt.sharded, NULL, NULL, false},
     {"--sio-redis-cluster", NULL, NULL, &opt.redis_cluster, false},
+#ifdef FIXTURE_HIREDIS
+    {"--sio-hiredis", NULL, NULL, &opt.hiredis, false},
+#else
+    {"--sio-hiredis", NULL, NULL, &opt.hiredis, true},
+#endif
 };
 
 /* Takes the options of Socket.IO out of a command line. Returns what is wrong; NULL: nothing. */

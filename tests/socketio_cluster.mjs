@@ -2,8 +2,9 @@
 // servers that are killed under load; a Redis that is. Ends with a matrix of operations and directions, C for ours, N for Node's.
 //   node tests/socketio_cluster.mjs FIXTURE EMITTER
 //   ADAPTER (classic; or a mode of the sharded one: dynamic, static, dynamic-private), MESSAGES (10000) in all, CYCLES (6) of
-//   Redis, ROUNDS (1) of the matrix, SERVERS (C1 C2 N1 N2: every second one is killed), VERBOSE (no): what ours log; NODES (1)
-//   of Redis: with more they are a Redis Cluster, where slots move, too
+//   Redis, ROUNDS (1) of the matrix, SERVERS (C1 C2 N1 N2: every second one is killed), VERBOSE (no): what ours log; HIREDIS
+//   (none): those of ours that speak to Redis through hiredis, with the classic adapter, as that has no sharded channels; NODES
+//   (1) of Redis: with more they are a Redis Cluster, where slots move, too
 import { createRequire } from 'node:module';
 import { spawn } from 'node:child_process';
 import { createServer } from 'node:net';
@@ -68,9 +69,10 @@ const every = async (...words) => Promise.all(brokers.map(broker => broker.contr
 
 /* ---- servers, and who is connected to them ---- */
 
+const throughHiredis = sharded || clustered ? [] : (process.env.HIREDIS || '').split(' ');
 const clients = []; // of all servers, in the order of their names
 async function serve(name) {
-  const child = name[0] === 'C' ? start(fixture, ['--port', '0', '--sio', '/socket.io', '--redis', url, '--sio-name', name, '--sio-requests-timeout', '10000', ...(sharded ? ['--sio-sharded', adapter] : []), ...(clustered ? ['--sio-redis-cluster'] : [])])
+  const child = name[0] === 'C' ? start(fixture, ['--port', '0', '--sio', '/socket.io', '--redis', url, '--sio-name', name, '--sio-requests-timeout', '10000', ...(sharded ? ['--sio-sharded', adapter] : []), ...(clustered ? ['--sio-redis-cluster'] : []), ...(throughHiredis.includes(name) ? ['--sio-hiredis'] : [])])
     : start('node', ['tests/socketio_node.cjs', url, name, adapter]);
   await soon(() => /listening \d+\n/.test(child.said));
   const port = /listening (\d+)/.exec(child.said)?.[1];
@@ -86,8 +88,9 @@ function connect(server, rooms, space = '/') {
   it.ready = soon(() => socket.connected).then(async () => { if (rooms.length) await it.ask('join', rooms); });
   return it;
 }
+const long = 'as-long-as-ids-are-20'.slice(0, 20); // which in the mode `dynamic` has no channel
 async function inhabit(server) {
-  const its = [connect(server, ['red']), connect(server, ['blue']), connect(server, ['red', 'blue']), connect(server, [], '/custom')];
+  const its = [connect(server, ['red']), connect(server, ['blue', long]), connect(server, ['red', 'blue']), connect(server, [], '/custom')];
   clients.push(...its);
   await Promise.all(its.map(c => c.ready));
 }
@@ -126,6 +129,7 @@ const operations = {
   'emit': [e => ['all', e, ...values], everybody, values],
   'socket.broadcast': [e => ['bcast', e, 1], (c, me) => c !== me],
   'to one room': [e => ['in', 'red', e, 1], among('red')],
+  'to a room of 20 characters': [e => ['in', long, e, 1], among(long)],
   'to two rooms': [e => ['in', ['red', 'blue'], e, 1], among('red', 'blue')],
   'socket.to': [e => ['to', ['red', 'blue'], e, 1], (c, me) => c !== me],
   'to a room of nobody': [e => ['in', 'nobody', e, 1], () => false],
@@ -222,7 +226,7 @@ async function requests(server) {
   each('fetchSockets', kind => Array.isArray(found) && found.length === all.length && all.filter(c => c.kind === kind).every(c => isShown(found, c)));
   each('fetchSockets of rooms', kind => Array.isArray(some) && some.length === servers.length && all.filter(c => c.kind === kind).every(c => !!shown(some, c) === (c.rooms.join() === 'red')));
   const rooms = sharded || await me.ask('all-rooms'); // Node's sharded adapter has no such, and its server says nothing then
-  if (!sharded) each('allRooms', kind => Array.isArray(rooms) && ids(kind).every(id => rooms.includes(id)) && rooms.includes('red') && rooms.length === all.length + 2);
+  if (!sharded) each('allRooms', kind => Array.isArray(rooms) && ids(kind).every(id => rooms.includes(id)) && rooms.includes('red') && rooms.length === all.length + 3);
   const count = await me.ask('server-count');
   each('serverCount', () => count === servers.length);
   const answered = await me.ask('ask-all', {}, 30000, 'q');
@@ -291,6 +295,8 @@ for (const c of of('/')) {
 }
 console.log(`  ${whole} broadcasts from ${servers.length} servers to ${of('/').length} sockets: ${Date.now() - from} ms`);
 
+await Promise.all(unanswered);
+
 /* ---- servers that are killed ---- */
 
 for (const c of clients) c.heard = [];
@@ -319,8 +325,6 @@ for (const i of servers.keys()) {
   servers[i] = await serve(servers[i].name);
   await inhabit(servers[i]);
 }
-
-await Promise.all(unanswered);
 
 /* ---- a Redis that is killed, cuts connections, or cuts those that lag behind ---- */
 
