@@ -168,6 +168,8 @@ enum {
     WSHUB_EXT_FILES__TURN = 131072,     /* and sent before others have their turn */
     WSHUB_EXT_FILES__PATH_MAX = 4096,   /* of a path, decoded; what is longer names nothing */
     WSHUB_EXT_FILES__SEGMENT_MAX = 255, /* of a name in it */
+    WSHUB_EXT_FILES__HEADERS = 6,       /* that an answer has beside yours, at most */
+    WSHUB_EXT_FILES__CODING = 16,       /* room in a tag for the name of how it is compressed */
     WSHUB_EXT_FILES__YOUNG_S = 2        /* changed so lately: may change again, unseen */
 };
 
@@ -246,6 +248,7 @@ static int wshub_ext_files__open_segment(const wshub_ext_files *files, int folde
 static int wshub_ext_files__open(const wshub_ext_files *files, char *path) {
     int at = files->folder;
 
+    WSHUB_ASSERT(at >= 0);
     for (;;) {
         char *slash = strchr(path, '/');
         size_t len = slash ? (size_t)(slash - path) : strlen(path);
@@ -351,6 +354,7 @@ typedef struct wshub_ext_files__state {
 static void wshub_ext_files__describe(const struct stat *st, int64_t now_s,
                                       wshub_ext_files__state *out) {
     bool young = st->st_mtime > now_s - WSHUB_EXT_FILES__YOUNG_S;
+    int n;
 
     out->varies = false;
     out->coding = (wshub_deflate_form)0;
@@ -359,10 +363,11 @@ static void wshub_ext_files__describe(const struct stat *st, int64_t now_s,
     out->modified[0] = 0;
     if (out->modified_s != WSHUB_NO_DATE)
         (void)wshub_http_date_write(out->modified_s, out->modified);
-    (void)snprintf(out->etag, sizeof out->etag, "%s\"%llx-%llx.%lx-%llx\"", young ? "W/" : "",
-                   (unsigned long long)st->st_ino, (unsigned long long)st->st_mtime,
-                   (unsigned long)WSHUB_EXT_FILES__NANOSECONDS(*st),
-                   (unsigned long long)st->st_size);
+    n = snprintf(out->etag, sizeof out->etag, "%s\"%llx-%llx.%lx-%llx\"", young ? "W/" : "",
+                 (unsigned long long)st->st_ino, (unsigned long long)st->st_mtime,
+                 (unsigned long)WSHUB_EXT_FILES__NANOSECONDS(*st), (unsigned long long)st->st_size);
+    WSHUB_ASSERT(n > 0 && n < (int)(sizeof out->etag - WSHUB_EXT_FILES__CODING));
+    (void)n;
 }
 
 static void wshub_ext_files__add(wshub_header *headers, size_t *count, const char *name,
@@ -389,6 +394,8 @@ static size_t wshub_ext_files__headers(const wshub_ext_files *files,
     if (state->coding && status == 200)
         wshub_ext_files__add(headers, &count, "Content-Encoding",
                              wshub_deflate_name(state->coding));
+    WSHUB_ASSERT(count <= WSHUB_EXT_FILES__HEADERS);
+    WSHUB_ASSERT(files->desc.headers_count <= WSHUB_EXT_FILES_HEADERS_MAX);
     for (i = 0; i < files->desc.headers_count; i++) headers[count++] = files->desc.headers[i];
     return count;
 }
@@ -406,6 +413,7 @@ static void wshub_ext_files__close(wshub_ext_files__file *file) {
 static size_t wshub_ext_files__read(const wshub_ext_files__file *file, uint8_t *bytes, size_t cap) {
     ssize_t n;
 
+    WSHUB_ASSERT(file->fd >= 0 && cap && cap <= file->left);
     do {
         n = pread(file->fd, bytes, cap, (off_t)file->at);
     } while (n < 0 && errno == EINTR);
@@ -426,6 +434,7 @@ static wshub_err wshub_ext_files__piece(wshub *hub, wshub_exchange exchange,
     if (!n) return WSHUB_ERR_IO;
     err = wshub_http_write(hub, exchange, bytes, n);
     if (err) return err;
+    WSHUB_ASSERT(n <= file->left);
     file->at += n;
     file->left -= n;
     return WSHUB_OK;
@@ -469,6 +478,7 @@ static void wshub_ext_files__begin(wshub *hub, wshub_exchange exchange,
                                    wshub_ext_files__file *file) {
     const wshub_ext_files_desc *desc = &file->files->desc;
     wshub_ext_files__file *kept;
+    wshub_err err;
 
     if (wshub_ext_files__send(hub, exchange, file)) {
         wshub_ext_files__close(file);
@@ -481,7 +491,9 @@ static void wshub_ext_files__begin(wshub *hub, wshub_exchange exchange,
         return;
     }
     *kept = *file;
-    (void)wshub_exchange_set_owner(hub, exchange, kept);
+    err = wshub_exchange_set_owner(hub, exchange, kept);
+    WSHUB_ASSERT(!err); /* its answer has begun, and the stream was not dropped */
+    (void)err;
 }
 
 /* on_exchange_drained: there is room again. */
@@ -525,6 +537,8 @@ static void wshub_ext_files__code(const wshub_ext_files *files, const wshub_http
     if (!state->varies || wshub_http_header(http, "Range").ptr) return;
     state->coding = wshub_http_coding(http);
     if (!state->coding) return;
+    WSHUB_ASSERT(n > 0 && state->etag[n - 1] == '"');
+    WSHUB_ASSERT(strlen(wshub_deflate_name(state->coding)) < WSHUB_EXT_FILES__CODING);
     (void)snprintf(state->etag + n - 1, sizeof state->etag - n + 1, "-%s\"",
                    wshub_deflate_name(state->coding));
 }
@@ -536,6 +550,7 @@ static uint8_t *wshub_ext_files__whole(const wshub_ext_files__file *from) {
     size_t length = (size_t)file.left, n = 1;
     uint8_t *bytes = (uint8_t *)desc->alloc(desc->alloc_user, NULL, 0, length);
 
+    WSHUB_ASSERT(!file.at && length);
     while (bytes && file.left && n) {
         n = wshub_ext_files__read(&file, bytes + file.at, (size_t)file.left);
         file.at += n;
@@ -574,7 +589,7 @@ static bool wshub_ext_files__answer_coded(wshub *hub, wshub_exchange exchange, w
 static void wshub_ext_files__answer(const wshub_ext_files *files, wshub *hub,
                                     wshub_exchange exchange, const wshub_http *http, int fd,
                                     wshub_ext_files__state *state) {
-    wshub_header headers[6 + WSHUB_EXT_FILES_HEADERS_MAX];
+    wshub_header headers[(int)WSHUB_EXT_FILES__HEADERS + (int)WSHUB_EXT_FILES_HEADERS_MAX];
     wshub_str etag = wshub_str_z(state->etag);
     wshub_range range = wshub_http_range(http, state->length, etag, state->modified_s);
     int condition = wshub_http_condition(http, etag, state->modified_s);

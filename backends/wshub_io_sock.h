@@ -1113,6 +1113,8 @@ static void wshub_io_sock__dues_add(wshub_io_sock *net, wshub_io_sock__dues *due
                                     wshub_io_sock__conn *conn, uint32_t ms) {
     uint32_t i = (uint32_t)(conn - net->conns) + 1;
 
+    WSHUB_ASSERT(i <= net->used);
+    WSHUB_ASSERT(!dues->tail == !dues->head);
     conn->due = net->now + ms;
     conn->next = 0;
     conn->prev = dues->tail;
@@ -1190,6 +1192,7 @@ static void wshub_io_sock__intro_forget(const wshub_io_sock *net, const wshub_io
 }
 
 static void wshub_io_sock__push(wshub_io_sock *net, uint32_t *head, wshub_io_sock__conn *conn) {
+    WSHUB_ASSERT(*head <= net->used && *head != (uint32_t)(conn - net->conns) + 1);
     conn->next = *head;
     *head = (uint32_t)(conn - net->conns) + 1;
 }
@@ -1288,6 +1291,7 @@ static wshub_io_sock__conn *wshub_io_sock__new(wshub_io_sock *net, int fd,
                                                wshub_io_sock__state state) {
     wshub_io_sock__conn *conn;
 
+    WSHUB_ASSERT((fd < 0) == (state == WSHUB_IO_SOCK__DIALLING));
     if (net->live >= net->desc.conns_max) return NULL;
     conn = wshub_io_sock__place(net);
     if (!conn) return NULL;
@@ -1321,6 +1325,7 @@ static bool wshub_io_sock__watch(wshub_io_sock *net, wshub_io_sock__conn *conn, 
 /* Closes a stream's socket, if it has one. Its state stays as it is. */
 static void wshub_io_sock__drop(wshub_io_sock *net, wshub_io_sock__conn *conn) {
     if (conn->fd < 0) return;
+    WSHUB_ASSERT(conn->state != WSHUB_IO_SOCK__FREE && conn->state != WSHUB_IO_SOCK__SHUT);
     (void)wshub_io_sock__watch(net, conn, 0);
     (void)wshub_io_sock__sys_close(conn->fd);
     conn->fd = -1;
@@ -1338,17 +1343,19 @@ static void wshub_io_sock__shut(wshub_io_sock *net, wshub_io_sock__conn *conn) {
  * level-triggered and not served would be told again and again, so whoever is not read is not
  * watched for reading; and whoever is neither read nor waited for is watched for its death,
  * which would else not be noticed. A stream that cannot be watched is ended. */
-static void wshub_io_sock__rewatch(wshub_io_sock *net, wshub_io_sock__conn *conn) {
-    unsigned want = WSHUB_IO_SOCK_READ; /* for the peer's end */
+static unsigned wshub_io_sock__wanted(const wshub_io_sock__conn *conn) {
+    unsigned want = 0;
 
+    if (conn->state != WSHUB_IO_SOCK__OPEN) return WSHUB_IO_SOCK_READ; /* for the peer's end */
+    if (!conn->paused && !conn->ended) want |= WSHUB_IO_SOCK_READ;
+    if (conn->blocked) want |= WSHUB_IO_SOCK_WRITE;
+    if (!want && !conn->hung) want = WSHUB_IO_SOCK_GONE;
+    return want;
+}
+static void wshub_io_sock__rewatch(wshub_io_sock *net, wshub_io_sock__conn *conn) {
     WSHUB_ASSERT(conn->state != WSHUB_IO_SOCK__FREE && conn->state != WSHUB_IO_SOCK__SHUT);
-    if (conn->state == WSHUB_IO_SOCK__OPEN) {
-        want = 0;
-        if (!conn->paused && !conn->ended) want |= WSHUB_IO_SOCK_READ;
-        if (conn->blocked) want |= WSHUB_IO_SOCK_WRITE;
-        if (!want && !conn->hung) want = WSHUB_IO_SOCK_GONE;
-    }
-    if (!wshub_io_sock__watch(net, conn, want)) wshub_io_sock__shut(net, conn);
+    if (!wshub_io_sock__watch(net, conn, wshub_io_sock__wanted(conn)))
+        wshub_io_sock__shut(net, conn);
 }
 
 /* The last word about each stream that was shut. A report may shut more, and destroy the owner. */
@@ -1357,6 +1364,7 @@ static void wshub_io_sock__report_closed(wshub_io_sock *net) {
         wshub_io_sock__conn *conn = &net->conns[net->shut_head - 1];
         wshub_conn id = wshub_io_sock__id(net, conn);
         const wshub_io_owner *owner = wshub_io_sock__whose(net, conn);
+        WSHUB_ASSERT(conn->state == WSHUB_IO_SOCK__SHUT);
         net->shut_head = conn->next;
         wshub_io_sock__to(net, conn, WSHUB_IO_SOCK__FREE);
         if (owner) owner->closed(owner->ctx, id);
@@ -1368,6 +1376,7 @@ static void wshub_io_sock__report_closed(wshub_io_sock *net) {
 static void wshub_io_sock__disown(wshub_io_sock *net, uint8_t guest) {
     uint32_t i;
 
+    WSHUB_ASSERT(guest <= WSHUB_IO_SOCK__GUESTS);
     for (i = 0; i < net->used; i++) {
         wshub_io_sock__conn *conn = &net->conns[i];
         if (conn->state == WSHUB_IO_SOCK__FREE || conn->guest != guest) continue;
@@ -2096,6 +2105,7 @@ static wshub_io_sock__dial *wshub_io_sock__dial_of(const wshub_io_sock *net, uin
  * stream is shut. */
 static bool wshub_io_sock__dial_step(wshub_io_sock *net, wshub_io_sock__conn *conn,
                                      wshub_io_sock__dial *dial) {
+    WSHUB_ASSERT(conn->state == WSHUB_IO_SOCK__DIALLING && !dial->orphan);
     if (conn->fd >= 0 && dial->due && net->now >= dial->due) { /* silent for too long */
         wshub_io_sock__drop(net, conn);
         dial->again = true;
@@ -2404,6 +2414,7 @@ static ssize_t wshub_io_sock__send_gathered(int fd, const wshub_span *spans, siz
 /* Offers spans to the system in one call, `left` bytes from `skip` into the first on. */
 static ssize_t wshub_io_sock__send_some(wshub_io_sock *net, int fd, const wshub_span *spans,
                                         size_t count, size_t skip, size_t left, size_t *out_asked) {
+    WSHUB_ASSERT(fd >= 0 && count && left && skip <= spans[0].len);
     net->stats.sends++;
     if (count == 1) {
         *out_asked = left;
@@ -2563,6 +2574,7 @@ static wshub_io_sock__arrival *wshub_io_sock__pack(const wshub_io_sock *net,
     size_t i, total = 0;
     uint8_t *at;
 
+    WSHUB_ASSERT(conn->state == WSHUB_IO_SOCK__OPEN && conn->fd >= 0 && !conn->guest);
     for (i = 0; i < count; i++) total += spans[i].len;
     arrival = (wshub_io_sock__arrival *)calloc(1, sizeof *arrival + total + strlen(name) + 1);
     if (!arrival) return NULL;
@@ -2964,6 +2976,7 @@ static bool wshub_io_sock__proxy_listed(wshub_io_sock *net, const wshub_io_sock_
 /* Closes a stream that was not introduced as it should be. Nobody has heard of it. */
 static void wshub_io_sock__reject(wshub_io_sock *net, wshub_io_sock__conn *conn, uint64_t *counter,
                                   const char *why) {
+    WSHUB_ASSERT(conn->state == WSHUB_IO_SOCK__INTRODUCING);
     ++*counter;
     wshub_io_sock__debug(net, conn->fd, why);
     wshub_io_sock__shut(net, conn);
@@ -2997,6 +3010,7 @@ static void wshub_io_sock__introduced(wshub_io_sock *net, wshub_io_sock__conn *c
     wshub_io_sock__intro *intro = wshub_io_sock__intro_of(net, conn);
     wshub_conn id = wshub_io_sock__id(net, conn);
 
+    WSHUB_ASSERT(conn->state == WSHUB_IO_SOCK__INTRODUCING && intro && intro->head);
     net->stats.proxy_heads++;
     free(intro->head);
     intro->head = NULL;
@@ -3097,6 +3111,7 @@ static void wshub_io_sock__accepted(wshub_io_sock *net, const wshub_io_sock__lis
                                     int fd) {
     wshub_io_sock__conn *conn;
 
+    WSHUB_ASSERT(fd >= 0 && net->owned);
     net->accept_wait = 0;
     net->stats.accepted++;
     wshub_io_sock__reserve_again(net);
@@ -3185,6 +3200,7 @@ static bool wshub_io_sock__read_once(wshub_io_sock *net, wshub_conn id) {
  * is left of it. Else what lies unread (of a Unix socket whose peer has closed) waits for the
  * owner, and the poller is asked for it no more, or it would tell of it again and again. */
 static void wshub_io_sock__gone(wshub_io_sock *net, wshub_io_sock__conn *conn) {
+    WSHUB_ASSERT(conn->state == WSHUB_IO_SOCK__OPEN && !conn->hung);
     if (WSHUB_IO_SOCK__GONE_IS_DEAD || wshub_io_sock__pending_error(conn->fd) || conn->ended) {
         wshub_io_sock__shut(net, conn);
         return;
@@ -3430,6 +3446,85 @@ static wshub_err wshub_io_sock__serve(wshub_io_sock *net, int timeout_ms) {
     return WSHUB_OK;
 }
 
+/* ---- what holds between two turns ---- */
+
+#if defined(WSHUB_SELF_CHECK) && !defined(NDEBUG)
+enum { WSHUB_IO_SOCK__CHECKED = 256 }; /* places for streams up to which all are looked at */
+
+/* How many streams are in a list, all of them in one state. */
+static uint32_t wshub_io_sock__list_check(const wshub_io_sock *net, uint32_t head,
+                                          wshub_io_sock__state state) {
+    uint32_t count = 0;
+
+    for (; head; head = net->conns[head - 1].next, count++) {
+        WSHUB_ASSERT(head <= net->used && count < net->used);
+        WSHUB_ASSERT(net->conns[head - 1].state == state);
+    }
+    return count;
+}
+
+/* The same of those with a clock, which are linked both ways, the soonest first. */
+static uint32_t wshub_io_sock__dues_check(const wshub_io_sock *net, const wshub_io_sock__dues *dues,
+                                          wshub_io_sock__state state) {
+    uint32_t at = dues->head, before = 0;
+
+    for (; at; before = at, at = net->conns[at - 1].next) {
+        WSHUB_ASSERT(net->conns[at - 1].prev == before);
+        WSHUB_ASSERT(!before || net->conns[before - 1].due <= net->conns[at - 1].due);
+    }
+    WSHUB_ASSERT(dues->tail == before);
+    return wshub_io_sock__list_check(net, dues->head, state);
+}
+
+/* A stream belongs to somebody who is there, has a head or a dial if its state says so, and is
+ * watched for what it waits for. */
+static void wshub_io_sock__conn_check(const wshub_io_sock *net, const wshub_io_sock__conn *conn) {
+    const wshub_io_sock__intro *intro = wshub_io_sock__intro_of(net, conn);
+    unsigned state = conn->state;
+    bool connected = conn->fd >= 0 && state != WSHUB_IO_SOCK__DIALLING;
+
+    wshub_io_sock__check(net, conn);
+    WSHUB_ASSERT(state != WSHUB_IO_SOCK__INTRODUCING || (intro && intro->head));
+    WSHUB_ASSERT(!intro || !intro->head || state == WSHUB_IO_SOCK__INTRODUCING ||
+                 state == WSHUB_IO_SOCK__SHUT);
+    WSHUB_ASSERT(!intro || !intro->peer.kind || state != WSHUB_IO_SOCK__FREE);
+    if (state == WSHUB_IO_SOCK__FREE) return;
+    if (!conn->guest) WSHUB_ASSERT(net->owned);
+    if (conn->guest && conn->guest != WSHUB_IO_SOCK__NOBODY)
+        WSHUB_ASSERT(net->guests[conn->guest - 1].settle);
+    WSHUB_ASSERT(!connected || conn->watched == wshub_io_sock__wanted(conn));
+    WSHUB_ASSERT(!conn->ended || state == WSHUB_IO_SOCK__OPEN || state == WSHUB_IO_SOCK__SHUT);
+    if (state == WSHUB_IO_SOCK__DIALLING)
+        WSHUB_ASSERT(wshub_io_sock__dial_of(net, wshub_io_sock__id(net, conn).id));
+}
+
+/* Each stream is in the list of its state, guests and streams are counted. */
+static void wshub_io_sock__check_all(const wshub_io_sock *net) {
+    uint32_t i, in[WSHUB_IO_SOCK__SHUT + 1] = {0}, guests = 0;
+
+    if (net->used > WSHUB_IO_SOCK__CHECKED) return;
+    for (i = 0; i < net->used; i++) {
+        wshub_io_sock__conn_check(net, &net->conns[i]);
+        in[net->conns[i].state]++;
+    }
+    WSHUB_ASSERT(net->live == net->used - in[WSHUB_IO_SOCK__FREE]);
+    WSHUB_ASSERT(wshub_io_sock__list_check(net, net->free_head, WSHUB_IO_SOCK__FREE) ==
+                 in[WSHUB_IO_SOCK__FREE]);
+    WSHUB_ASSERT(wshub_io_sock__list_check(net, net->shut_head, WSHUB_IO_SOCK__SHUT) ==
+                 in[WSHUB_IO_SOCK__SHUT]);
+    WSHUB_ASSERT(wshub_io_sock__dues_check(net, &net->left, WSHUB_IO_SOCK__LEFT) ==
+                 in[WSHUB_IO_SOCK__LEFT]);
+    WSHUB_ASSERT(wshub_io_sock__dues_check(net, &net->introducing, WSHUB_IO_SOCK__INTRODUCING) ==
+                 in[WSHUB_IO_SOCK__INTRODUCING]);
+    for (i = 0; i < WSHUB_IO_SOCK__GUESTS; i++) guests += net->guests[i].settle != NULL;
+    WSHUB_ASSERT((uint32_t)net->guests_count == guests);
+}
+#else
+static void wshub_io_sock__check_all(const wshub_io_sock *net) {
+    (void)net;
+}
+#endif
+
 /* Enters a call that serves: until it is left, its thread sees by itself that it is woken. */
 static void wshub_io_sock__enter(wshub_io_sock *net) {
     net->depth++;
@@ -3440,6 +3535,7 @@ static void wshub_io_sock__enter(wshub_io_sock *net) {
 static void wshub_io_sock__leave(wshub_io_sock *net) {
     WSHUB_ASSERT(net->depth);
     net->depth--;
+    if (!net->depth) wshub_io_sock__check_all(net);
 
     /* Whoever has asked meanwhile is heard in the next turn, for which another loop may wait. */
     if (!net->depth && wshub_io_sock__doze(net)) net->desc.poller->wake(net->poller);
