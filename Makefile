@@ -187,7 +187,7 @@ platforms: ## the tests in memory on other machines: big-endian, ARM, musl, Wind
 	@sh tests/platforms.sh $(PLATFORM)
 many: build/wshub-bench build/fixture-sio ## thousands of clients in one process, over real sockets (CLIENTS)
 	@sh tests/many.sh $(CLIENTS)
-.PHONY: e2e platforms many
+.PHONY: e2e platforms many bench-client
 
 build/bench: tests/bench/bench.c $(HEADERS)
 	@mkdir -p build
@@ -198,6 +198,10 @@ build/bench_%: tests/bench/bench_%.c $(HEADERS)
 build/bench_tls build/bench_tls_peers: build/bench_%: tests/bench/bench_%.c $(HEADERS)
 	@mkdir -p build
 	$(call say,CC)$(CC) -std=c99 $(WARN) -O3 -g $(INCLUDE) -o $@ $< -pthread $(OPENSSL) $(MBEDTLS)
+bench-client: build/bench_client ## round trips of our WebSocket client beside Boost.Beast and libwebsockets, where these are installed
+	@$(CC) -std=c99 -D_GNU_SOURCE -O3 -o build/bench_client_lws tests/bench/client_lws.c -lwebsockets 2>/dev/null || rm -f build/bench_client_lws
+	@$(CXX) -std=c++17 -O3 -DNDEBUG -o build/bench_client_beast tests/bench/client_beast.cpp -pthread 2>/dev/null || rm -f build/bench_client_beast
+	./build/bench_client
 bench: build/bench build/bench_peers build/bench_sio_peers ## CPU time per message, beside Bun, ws and socket.io where these are
 	./build/bench
 	./build/bench_peers

@@ -12,7 +12,8 @@ typedef struct site {
     size_t told_len;
     wshub_ask question;
     char name[300];
-    uint64_t bytes; /* allocated now */
+    char gone_text[200]; /* of the last end */
+    uint64_t bytes;      /* allocated now */
     uint64_t fail_in;
     void (*on_event)(struct site *s, wshub_ws ws, const char *what);
     uint32_t messages;
@@ -86,6 +87,7 @@ static void site_ended(wshub_ws_pool *pool, wshub_ws ws, const wshub_ws_gone *go
         n += snprintf(text + n, sizeof text - (size_t)n, " %.*s", (int)gone->reason.len,
                       gone->reason.ptr);
     EXPECT(gone->text && *gone->text);
+    (void)snprintf(((site *)user)->gone_text, sizeof((site *)user)->gone_text, "%s", gone->text);
     if (gone->opened && gone->why == WSHUB_WS_END_CLOSE) site_closed_text(gone);
     EXPECT(wshub_ws_state_of(pool, ws) == WSHUB_WS_GONE);
     site_tell((site *)user, "ended", text, (size_t)n);

@@ -479,6 +479,7 @@ TEST(a_proxy_is_asked_by_connect) {
              "HTTP/1.1 407 x\r\nProxy-Authenticate: Basic realm=\"r\"\r\n"
              "Content-Length: 500\r\n\r\n<html>");
     EXPECT_STR(site_told(&s), "ended proxy 407\n");
+    EXPECT_STR(s.gone_text, "the proxy answers 407 and asks for Basic realm=\"r\"");
     (void)site_open(&s, "ws://h/", &d);
     c = site_dialled(&s, NULL);
     wshub_io_fake_answer(s.fake, c, true);

@@ -438,6 +438,26 @@ TEST(it_comes_back_after_a_backoff_with_chance) {
     stop();
 }
 
+/* d11: the shortest waits are for who was lost, not for who is told that it is too much. */
+TEST(a_server_that_wants_it_later_is_not_asked_soon) {
+    static const uint32_t base[] = {1000, 2000, 4000, 5000};
+    uint32_t i;
+    start("{}");
+    for (i = 0; i < 50; i++) {
+        wshub_io_fake_run(s.fake);
+        here = site_dialled(&s, NULL);
+        wshub_io_fake_answer(s.fake, here, true);
+        site_accept(&s, here, "", "");
+        site_frame(&s, here, 0x88, "\x03\xF5", 2);
+        wshub_io_fake_end(s.fake, here);
+        EXPECT(strstr(site_told(&s), "disconnected 1013 again\nreconnecting ") != NULL);
+        EXPECT_OP(last_delay + 1, >=, base[i < 3 ? i : 3]);
+        EXPECT_OP(last_delay, <=, base[i < 3 ? i : 3] * 3 / 2);
+        wshub_io_fake_forget(s.fake, here);
+        wshub_io_fake_advance(s.fake, last_delay);
+    }
+    stop();
+}
 TEST(it_gives_up_where_it_was_told_to) {
     int i;
     start("{}");

@@ -25,7 +25,7 @@ enum { MAX = 10000, PUBLISHERS = 64 };
 
 /* CPU time of the kernel's soft interrupts, in us: loopback traffic may be done by them.
  * Counted in steps of 10 ms. */
-static double soft_cpu(void) {
+__attribute__((unused)) static double soft_cpu(void) {
     double sum = 0;
     int pid, core;
     for (core = 0; core < 2; core++) {
@@ -55,7 +55,7 @@ __attribute__((unused)) static double cpu(void) {
     (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
     return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
 }
-static double wall(void) {
+__attribute__((unused)) static double wall(void) {
     struct timespec t;
     (void)clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
@@ -96,7 +96,7 @@ static const char upgrade[] =
     "websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     "\x81\x98\0\0\0\0{\"event\":\"authenticate\"}";
 
-static int fds[MAX];
+__attribute__((unused)) static int fds[MAX];
 
 /* Reads until `connected` has come. */
 __attribute__((unused)) static void hello(int fd) {
@@ -112,7 +112,8 @@ __attribute__((unused)) static void hello(int fd) {
 }
 
 /* {"event":"m","data":"..."} as the hub frames it, and as a client does, whose mask is all zero. */
-static size_t frame_of(char *to, size_t payload, const char *event, bool client) {
+__attribute__((unused)) static size_t frame_of(char *to, size_t payload, const char *event,
+                                               bool client) {
     size_t n = payload + strlen(event) + 22, at = 2; /* braces, keys, quotes */
     to[0] = (char)0x81;
     if (n < 126) {
@@ -188,7 +189,7 @@ static int by_value(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
 }
-static double median(double *v, int n) {
+__attribute__((unused)) static double median(double *v, int n) {
     qsort(v, (size_t)n, sizeof *v, by_value);
     return v[n / 2];
 }

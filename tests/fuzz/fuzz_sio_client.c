@@ -340,6 +340,8 @@ static void open_sockets(void) {
         seats[i].desc.events = &events;
         seats[i].desc.auth = i ? "{\"a\":1}" : NULL;
         seats[i].desc.helper = seats[i].desc.auto_auth = (how & HELPER) != 0;
+        seats[i].desc.retries = i ? 2 : 0; /* the second says events until they are answered */
+        seats[i].desc.ack_timeout_ms = 700;
         MUST(wshub_sio_socket_create(client, &seats[i].desc, &seats[i], &seats[i].socket) ==
              WSHUB_OK);
     }
