@@ -36,7 +36,7 @@ typedef struct sample {
     char channel[64], payload[1024];
     size_t channel_len, payload_len;
 } sample;
-static sample *said; /* shared with the processes */
+static sample *shown; /* shared with the processes */
 
 static double now_us(clockid_t which) {
     struct timespec t;
@@ -70,10 +70,10 @@ static wshub_bus under;
 static wshub_bus_owner over;
 static void tap_received(void *ctx, wshub_str channel, wshub_str payload) {
     count_message(&over, payload);
-    if (next_number == 100 && !said->payload_len && channel.len <= sizeof said->channel &&
-        payload.len <= sizeof said->payload) {
-        memcpy(said->channel, channel.ptr, said->channel_len = channel.len);
-        memcpy(said->payload, payload.ptr, said->payload_len = payload.len);
+    if (next_number == 100 && !shown->payload_len && channel.len <= sizeof shown->channel &&
+        payload.len <= sizeof shown->payload) {
+        memcpy(shown->channel, channel.ptr, shown->channel_len = channel.len);
+        memcpy(shown->payload, payload.ptr, shown->payload_len = payload.len);
     }
     over.received(ctx, channel, payload);
 }
@@ -214,8 +214,8 @@ static void bare_receiver(int ready, int out, long messages) {
     size_t one =
         (size_t)snprintf(text, sizeof text,
                          "*4\r\n$8\r\npmessage\r\n$9\r\nws:room:*\r\n$%zu\r\n\r\n$%zu\r\n\r\n",
-                         said->channel_len, said->payload_len) +
-        said->channel_len + said->payload_len;
+                         shown->channel_len, shown->payload_len) +
+        shown->channel_len + shown->payload_len;
     if (write(fd, ask, sizeof ask - 1) != sizeof ask - 1) die("subscribe");
     swallow(fd, sizeof answers - 1);
     if (write(ready, "r", 1) != 1) die("pipe");
@@ -238,8 +238,8 @@ static void bare_sender(int out, long messages) {
     double cpu = now_us(CLOCK_PROCESS_CPUTIME_ID);
     one = (size_t)snprintf(many, sizeof many,
                            "*3\r\n$7\r\nPUBLISH\r\n$%zu\r\n%.*s\r\n$%zu\r\n%.*s\r\n",
-                           said->channel_len, (int)said->channel_len, said->channel,
-                           said->payload_len, (int)said->payload_len, said->payload);
+                           shown->channel_len, (int)shown->channel_len, shown->channel,
+                           shown->payload_len, (int)shown->payload_len, shown->payload);
     for (batch = one; batch + one <= sizeof many; batch += one) memcpy(many + batch, many, one);
     for (total = one * (size_t)messages; at < total;) {
         size_t from = at % batch, n = batch - from < total - at ? batch - from : total - at;
@@ -366,8 +366,8 @@ int main(int argc, char **argv) {
     char line[32];
     int stranger;
     if (rounds < 1 || rounds > ROUNDS_MAX) rounds = 5;
-    said = mmap(NULL, sizeof *said, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (said == MAP_FAILED) die("mmap");
+    shown = mmap(NULL, sizeof *shown, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shown == MAP_FAILED) die("mmap");
     server = fork();
     if (server == 0) {
         (void)freopen("/dev/null", "w", stdout);
