@@ -3118,7 +3118,8 @@ typedef struct wshub_sio__wait {
     wshub_sio__asker asker;           /* who wants the answers of ours; else we do */
     wshub_timer timer;
     bool many;
-    uint32_t left; /* who has yet to answer */
+    bool held, over; /* the call that asks is under way, and frees it; it has ended meanwhile */
+    uint32_t left;   /* who has yet to answer */
     struct wshub_sio__asked *asked;
     bool too_long;                                   /* an answer was dropped */
     struct wshub_sio__kept *first_kept, **next_kept; /* answers so far, in their order */
@@ -3972,7 +3973,10 @@ static void wshub_sio__wait_free(wshub_sio__wait *wait) {
     }
     if (wait->census) wait->census->wait = NULL;
     wshub_sio__kept_free(sio, wait->first_kept);
-    wshub_sio__free(sio, wait, sizeof *wait);
+    if (wait->held)
+        wait->over = true;
+    else
+        wshub_sio__free(sio, wait, sizeof *wait);
 }
 
 /* How many things servers have told of: elements of arrays, or whole answers. */
@@ -4113,6 +4117,7 @@ static void wshub_sio__wait_tell(const wshub_sio__wait *wait, const char *error)
 static void wshub_sio__wait_end(wshub_sio__wait *wait, const char *error) {
     wshub_sio__wait copy = *wait; /* what is told may end anything */
 
+    WSHUB_ASSERT(!wait->over);
     WSHUB_ASSERT(!wait->fn || !wait->found);
     WSHUB_ASSERT(wait->fn || wait->found || wait->asker.id_len); /* somebody wants to know */
     wait->first_kept = NULL;
@@ -5542,7 +5547,7 @@ static void wshub_sio__check_wait(const wshub_sio *sio, const wshub_sio__wait *w
     uint32_t left = 0, count = 0;
     size_t bytes = 0;
 
-    WSHUB_ASSERT(wait->sio == sio);
+    WSHUB_ASSERT(wait->sio == sio && !wait->over);
     WSHUB_ASSERT((wait->fn != NULL) + (wait->found != NULL) + (wait->asker.id_len != 0) == 1);
     for (asked = wait->asked; asked; asked = asked->next_of_wait) {
         WSHUB_ASSERT(asked->wait == wait);
@@ -8646,8 +8651,15 @@ static wshub_err wshub_sio__ask_many(wshub_sio *sio, wshub_sio_namespace to, con
     err = wshub_sio__ask_here(wait, space, dest);
     if (!err && !here) err = wshub_sio__ask_there(wait, space, dest, packet, timeout_ms);
     if (!err) {
+        /* on_log, which is told of what the bus has dropped, may shut the server down. */
         asking = wshub_sio__asking(packet, wait, digits);
+        wait->held = true;
         err = wshub_sio__emit(sio, to, dest, &asking, here);
+        wait->held = false;
+    }
+    if (wait->over) { /* and that was told */
+        wshub_sio__free(sio, wait, sizeof *wait);
+        return WSHUB_OK;
     }
     if (err)
         wshub_sio__wait_free(wait);
@@ -8684,7 +8696,8 @@ WSHUB_API wshub_err wshub_sio_answer(wshub_sio *sio, wshub_sio_ack ack,
     answer.ask.ptr = NULL;
     err = wshub_sio__packet_err(sio, &answer);
     if (!err) err = wshub_client_send_packet(sio->hub, due->socket->client, &answer);
-    if (!err) wshub_sio__due_free(due);
+    due = (wshub_sio__due *)wshub_sio__get(&sio->dues, ack.id); /* on_log may have answered it */
+    if (!err && due) wshub_sio__due_free(due);
     return err;
 }
 

@@ -250,3 +250,41 @@ TEST(what_does_not_fit_into_the_hub_is_dropped_alone) { /* 4, SEND-6 */
     EXPECT_TEXT(&v.s.w, c, "42[\"m\"]");
     sio_server_stop(&v);
 }
+
+/* What a full bus drops is logged, and told when the next call into the hub ends: in the middle of
+ * a question to all servers. Whoever is told may shut the server down, which ends that question. */
+static wshub_sio *shuts;
+static int answered;
+static void shuts_at_line(wshub *hub, const wshub_log *line, void *user) {
+    wshub_sio *sio = shuts;
+    (void)hub, (void)line, (void)user;
+    shuts = NULL;
+    if (sio) wshub_sio_shutdown(sio);
+}
+static void answers(wshub_sio *sio, const wshub_sio_answers *all, void *user) {
+    (void)sio, (void)user;
+    EXPECT(all->error && strcmp(all->error, "server shutting down") == 0);
+    answered++;
+}
+
+TEST(a_question_may_be_ended_while_it_is_asked) { /* on_log, wshub_sio_shutdown() */
+    wshub_packet packet;
+    sio_server v;
+    memset(&packet, 0, sizeof packet);
+    packet.event = S("q");
+    answered = 0;
+    sio_server_start(&v, DESC(.on_log = shuts_at_line, .bus_queue_bytes_max = 1), NULL);
+    (void)sio_server_joins(&v, "", "", NULL);
+    v.bus.owner.state(v.bus.owner.ctx, WSHUB_BUS_DOWN);
+    wshub_io_fake_run(v.s.w.net);
+    shuts = v.sio;
+    EXPECT_INT(
+        wshub_sio_ask_all(v.sio, wshub_sio_of(v.sio, "/"), NULL, &packet, 1000, answers, NULL),
+        WSHUB_OK);
+    EXPECT(!shuts);
+    EXPECT_INT(answered, 1);
+    EXPECT_INT(sio_server_stats(&v).acks_pending, 0);
+    wshub_io_fake_advance(v.s.w.net, 2000);
+    EXPECT_INT(answered, 1);
+    sio_server_stop(&v);
+}
