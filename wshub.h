@@ -5395,9 +5395,9 @@ static uint32_t wshub__utf8_more(uint32_t state, uint8_t c) {
     return missing == 1 ? WSHUB__UTF8_OK : wshub__utf8_state(missing - 1, 0x80, 0xBF);
 }
 
-/* A text of four to eight bytes as one word to be looked at, in two halves that overlap: each of its
- * bytes stands somewhere in it, some twice, and nothing else does. Which is which does not matter to
- * who asks only whether there is one of a sort. */
+/* A text of four to eight bytes as one word to be looked at, in two halves that overlap: each of
+ * its bytes stands somewhere in it, some twice, and nothing else does. Which is which does not
+ * matter to who asks only whether there is one of a sort. */
 static inline uint64_t wshub__short_word(const uint8_t *p, size_t n) {
     uint32_t half[2];
     uint64_t w;
@@ -8757,8 +8757,8 @@ WSHUB_API size_t wshub_frame_write(const wshub_frame *frame, uint8_t *buf) {
     return at;
 }
 
-/* Masks or unmasks. Returns a number whose top bits tell whether all that came out is ASCII, so that
- * nobody need look for that a second time: no byte of it has one then. */
+/* Masks or unmasks. Returns a number whose top bits tell whether all that came out is ASCII, so
+ * that nobody need look for that a second time: no byte of it has one then. */
 static inline uint64_t wshub__mask_seen(uint8_t *bytes, size_t count, const uint8_t mask[4],
                                         uint64_t offset) {
     uint8_t key[8]; /* the mask twice, from where the payload goes on */
@@ -15256,8 +15256,8 @@ static void wshub__receive_clock(wshub *hub, wshub__conn *conn) {
     wshub__conn_arm(hub, conn);
 }
 
-/* Reads what may lie there in parts, by a state that is kept for the stream; the rest waits. from: as
- * of wshub__receive(). */
+/* Reads what may lie there in parts, by a state that is kept for the stream; the rest waits. from:
+ * as of wshub__receive(). */
 static void wshub__receive_parts(wshub *hub, wshub__conn *conn, uint8_t *bytes, size_t count,
                                  wshub__buf *from) {
     uint64_t id = conn->id;
@@ -24883,8 +24883,8 @@ WSHUB__COLD static void wshub__json_eventless(wshub *hub, wshub_client client,
 }
 
 /* Reads what JSON.stringify makes of an event with data, as most messages are: nothing between the
- * tokens, no escape in the event's name, an id behind the data or none. All of it is looked at once,
- * and no key searched for. False: it is something else, of which nothing is known. */
+ * tokens, no escape in the event's name, an id behind the data or none. All of it is looked at
+ * once, and no key searched for. False: it is something else, of which nothing is known. */
 static bool wshub__json_read_usual(const uint8_t *p, size_t n, uint32_t depth_max,
                                    wshub_event *out_event) {
     static const char first[] = "{\"event\":\"", second[] = "\",\"data\":", third[] = ",\"id\":";
@@ -24912,8 +24912,9 @@ static bool wshub__json_read_usual(const uint8_t *p, size_t n, uint32_t depth_ma
     return end - p == 1 && *p == '}';
 }
 
-/* Reads a message of any form: checks it, and finds event, data and id in it, where they stand. The event's name is decoded in place: it only gets shorter. False: there is no event
- * in it, and that has been told. */
+/* Reads a message of any form: checks it, and finds event, data and id in it, where they stand.
+ * The event's name is decoded in place: it only gets shorter. False: there is no event in it, and
+ * that has been told. */
 static bool wshub__json_read(wshub *hub, wshub_client client, uint8_t *bytes, size_t count,
                              bool text, wshub_event *out_event) {
     wshub_json_field fields[3];
