@@ -99,7 +99,8 @@ if [ -d "${ORACLE_MODULES:-build/node/node_modules}/ws" ]; then
         ./build/wshub-cat $ws/until --quiet 60000 "$@" <build/client_said >build/client_out
         echo "$? $(cmp build/client_said build/client_out 2>&1)"
     }
-    { head -c 300000 /dev/urandom | od -An -v -tx1 | tr -d ' \n'; echo; seq 1 5000; } >build/client_in
+    # a character of four bytes lies across each 65,536th byte that is read
+    { head -c 65534 /dev/zero | tr '\0' x; printf '\360\237\230\200'; head -c 65532 /dev/zero | tr '\0' x; printf '\360\237\230\200\n'; head -c 300000 /dev/urandom | od -An -v -tx1 | tr -d ' \n'; echo; seq 1 5000; } >build/client_in
     check "long lines and many come back" "$(back bye --raw)" '^0 $'
     { head -c 3000 /dev/urandom | od -An -v -tx1 | tr -d ' \n' | sed 's/.*/{"hex":"&"}/'; echo; printf '%s\n' '{"text":"a\nb"}'; } >build/client_in
     check "byte for byte" "$(back '{"text":"bye"}' --exact)" '^0 $'
