@@ -4699,7 +4699,8 @@ static uint32_t wshub_ext_client__delay(wshub_ext_client *client) {
     if (base > most) base = most;
     (void)wshub_ws_random(client->pool, &chance, sizeof chance);
     if (client->later) chance = UINT32_MAX / 2 + chance / 2;
-    return (uint32_t)(base / 2 + (base * chance >> 32));
+    base = base / 2 + (base * chance >> 32);
+    return base ? (uint32_t)base : 1; /* or nothing would rest in between */
 }
 
 /* Waits for the next attempt, or gives up. */

@@ -1264,7 +1264,8 @@ static uint32_t wshub_sio_client__delay(wshub_sio_client *client) {
     for (i = 1; i < client->attempt && base < most; i++) base *= 2;
     if (base > most) base = most;
     (void)wshub_ws_random(client->pool, &chance, sizeof chance);
-    return (uint32_t)(base / 2 + (base * chance >> 32));
+    base = base / 2 + (base * chance >> 32);
+    return base ? (uint32_t)base : 1; /* or nothing would rest in between */
 }
 
 /* Waits for the next attempt, if one is wanted and a callback has not asked for one at once. */

@@ -458,6 +458,21 @@ TEST(a_server_that_wants_it_later_is_not_asked_soon) {
     }
     stop();
 }
+TEST(the_shortest_wait_is_a_wait) { /* or a loop would stand still between attempts that fail */
+    int i;
+    start("{}");
+    wshub_ext_client_destroy(client);
+    desc.reconnect_delay_ms = desc.reconnect_delay_max_ms = 1;
+    EXPECT_INT(wshub_ext_client_create(s.pool, &desc, &s, &client), WSHUB_OK);
+    wshub_io_fake_run(s.fake);
+    for (i = 0; i < 20; i++) {
+        wshub_io_fake_answer(s.fake, site_dialled(&s, NULL), false);
+        EXPECT_INT(last_delay, 1);
+        wshub_io_fake_advance(s.fake, 1);
+    }
+    stop();
+}
+
 TEST(it_gives_up_where_it_was_told_to) {
     int i;
     start("{}");
