@@ -24,7 +24,10 @@
  * [x] Socket.IO's classic adapter: servers over it and over wshub_bus_redis.h are one cluster
  * [ ] sharded channels, and so Socket.IO's sharded adapter
  * [ ] RESP3: a short push makes hiredis read past an array
- * [ ] names are resolved by hiredis, in place; TLS is yours to set up in desc.attach
+ * [ ] names are resolved by hiredis, in place
+ * [ ] TLS: neither rediss:// nor desc.redis.tls makes a connection secure here. It is yours to set
+ *     up in desc.attach, by redisInitiateSSLWithContext() of hiredis 1.0 and later (0.14 has none,
+ *     and this is tested with that); or take wshub_bus_redis.h over an io with TLS
  * [ ] desc.redis.alloc does not count what hiredis and this file allocate
  *
  * One thread, that of the hub. The io must have guests (for the clock), and desc.attach must use
