@@ -5233,7 +5233,7 @@ static bool wshub__is_digit(uint8_t c) {
     return c >= '0' && c <= '9';
 }
 
-static bool wshub__is_alnum(uint8_t c) {
+static inline bool wshub__is_alnum(uint8_t c) {
     c = wshub__lower(c);
     return wshub__is_digit(c) || (c >= 'a' && c <= 'z');
 }
@@ -5258,8 +5258,12 @@ static bool wshub__same(const char *a, const char *b, size_t n) {
     return true;
 }
 
+static inline bool wshub__texts_same(wshub_str a, wshub_str b) {
+    return a.len == b.len && wshub__same(a.ptr, b.ptr, a.len);
+}
+
 static bool wshub__str_same(wshub_str a, const char *b) {
-    return a.len == strlen(b) && wshub__same(a.ptr, b, a.len);
+    return wshub__texts_same(a, wshub_str_z(b));
 }
 
 /* Copies a terminated text to *at, which moves on. */
@@ -7331,9 +7335,31 @@ static inline bool wshub__http_token_char(uint8_t c) {
 static bool wshub__http_is_token(wshub_str s) {
     size_t i;
     for (i = 0; i < s.len; i++) {
-        if (!wshub__http_token_char((uint8_t)s.ptr[i])) return false;
+        uint8_t c = (uint8_t)s.ptr[i];
+        if ((uint8_t)((c | 0x20) - 'a') < 26) continue; /* a letter, as nearly all of them are */
+        if (!wshub__http_token_char(c)) return false;
     }
     return s.len > 0;
+}
+
+/* Is none of these bytes a control character but the tab? Eight at a time, and what is left, or has
+ * a tab or a byte above 0x7F in it, one by one. */
+static bool wshub__http_is_clean(const uint8_t *p, const uint8_t *end) {
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+
+    while (p < end) {
+        if (end - p >= 8) {
+            uint64_t w;
+            memcpy(&w, p, 8);
+            if (!(((w - ones * 0x20) | (w + ones) | w) & WSHUB__TOP_BITS)) {
+                p += 8;
+                continue;
+            }
+        }
+        if ((*p < 0x20 && *p != '\t') || *p == 0x7F) return false;
+        p++;
+    }
+    return true;
 }
 
 /* Without the blanks and tabs around it (OWS, RFC 9110 5.6.3). */
@@ -7373,19 +7399,19 @@ static bool wshub__http_list(wshub_str *list, wshub_str *out_item) {
 }
 
 /* Where the next field of that name stands, from a place on; headers_count: there is none. */
-static size_t wshub__http_find(const wshub_http *http, const char *name, size_t from) {
-    while (from < http->headers_count && !wshub__str_same(http->headers[from].name, name)) from++;
+static size_t wshub__http_find(const wshub_http *http, wshub_str name, size_t from) {
+    while (from < http->headers_count && !wshub__texts_same(http->headers[from].name, name)) from++;
     return from;
 }
 
 WSHUB_API wshub_str wshub_http_header(const wshub_http *http, const char *name) {
-    size_t at = wshub__http_find(http, name, 0);
+    size_t at = wshub__http_find(http, wshub_str_z(name), 0);
     return at < http->headers_count ? http->headers[at].value : wshub__str(NULL, 0);
 }
 
 WSHUB_API bool wshub_http_each_header(const wshub_http *http, const char *name, wshub_iter *iter,
                                       wshub_str *out_value) {
-    size_t at = wshub__http_find(http, name, (size_t)iter->pos);
+    size_t at = wshub__http_find(http, wshub_str_z(name), (size_t)iter->pos);
 
     if (at >= http->headers_count) return false;
     iter->pos = at + 1;
@@ -7395,7 +7421,7 @@ WSHUB_API bool wshub_http_each_header(const wshub_http *http, const char *name, 
 
 /* How many fields of that name there are. *out_first: the first one's value, absent if there is
  * none. */
-static size_t wshub__http_fields(const wshub_http *http, const char *name, wshub_str *out_first) {
+static size_t wshub__http_fields(const wshub_http *http, wshub_str name, wshub_str *out_first) {
     size_t at = wshub__http_find(http, name, 0), n = 0;
 
     *out_first = at < http->headers_count ? http->headers[at].value : wshub__str(NULL, 0);
@@ -7405,17 +7431,17 @@ static size_t wshub__http_fields(const wshub_http *http, const char *name, wshub
 
 static size_t wshub__http_count(const wshub_http *http, const char *name) {
     wshub_str first;
-    return wshub__http_fields(http, name, &first);
+    return wshub__http_fields(http, wshub_str_z(name), &first);
 }
 
 /* Is the token an element of the list that all fields of that name make up together? */
-static bool wshub__http_has_token(const wshub_http *http, const char *name, const char *token) {
-    wshub_iter iter = {0, 0};
-    wshub_str list, item;
+static bool wshub__http_has_token(const wshub_http *http, wshub_str name, wshub_str token) {
+    size_t at = wshub__http_find(http, name, 0);
 
-    while (wshub_http_each_header(http, name, &iter, &list)) {
+    for (; at < http->headers_count; at = wshub__http_find(http, name, at + 1)) {
+        wshub_str list = http->headers[at].value, item;
         while (wshub__http_list(&list, &item)) {
-            if (wshub__str_same(item, token)) return true;
+            if (wshub__texts_same(item, token)) return true;
         }
     }
     return false;
@@ -7604,14 +7630,9 @@ static int wshub__http_parse_line(const uint8_t *p, const uint8_t *eol, wshub_ht
  * control character in the value. */
 static bool wshub__http_parse_field(const uint8_t *p, const uint8_t *colon, const uint8_t *eol,
                                     wshub_header *out) {
-    const uint8_t *c;
-
     WSHUB_ASSERT(p <= colon && colon < eol);
     out->name = wshub__str(p, (size_t)(colon - p));
-    if (!wshub__http_is_token(out->name)) return false;
-    for (c = colon + 1; c < eol; c++) {
-        if ((*c < 0x20 && *c != '\t') || *c == 0x7F) return false;
-    }
+    if (!wshub__http_is_token(out->name) || !wshub__http_is_clean(colon + 1, eol)) return false;
     out->value = wshub__http_trim(wshub__str(colon + 1, (size_t)(eol - colon - 1)));
     return true;
 }
@@ -7619,7 +7640,7 @@ static bool wshub__http_parse_field(const uint8_t *p, const uint8_t *colon, cons
 /* Host: once in HTTP/1.1, at most once before it, and valid (RFC 9112 3.2). */
 static bool wshub__http_has_host(const wshub_http *http) {
     wshub_str host;
-    size_t n = wshub__http_fields(http, "Host", &host);
+    size_t n = wshub__http_fields(http, wshub_str_z("Host"), &host);
 
     if (n == 0) return http->minor < 1;
     return n == 1 && wshub__http_host_ok(host);
@@ -7669,8 +7690,8 @@ WSHUB__COLD static int wshub__http_parse(const uint8_t *p, size_t n, wshub_heade
 WSHUB__COLD static int wshub__http_body(const wshub_http *http, uint64_t *out_length,
                                         const char **why) {
     wshub_str length, coding;
-    size_t lengths = wshub__http_fields(http, "Content-Length", &length), i;
-    size_t codings = wshub__http_fields(http, "Transfer-Encoding", &coding);
+    size_t lengths = wshub__http_fields(http, wshub_str_z("Content-Length"), &length), i;
+    size_t codings = wshub__http_fields(http, wshub_str_z("Transfer-Encoding"), &coding);
 
     /* One coding, which must be `chunked`, and no length beside it. */
     *out_length = 0;
@@ -7717,13 +7738,13 @@ WSHUB__COLD static int wshub__http_judge(const wshub_http *http, const char **wh
     *why = "a WebSocket handshake needs HTTP/1.1";
     if (http->minor < 1) return 400;
     *why = "Connection must name Upgrade";
-    if (!wshub__http_has_token(http, "Connection", "upgrade")) return 400;
+    if (!wshub__http_has_token(http, wshub_str_z("Connection"), wshub_str_z("upgrade"))) return 400;
 
     *why = "Sec-WebSocket-Version must be 13";
-    if (wshub__http_fields(http, "Sec-WebSocket-Version", &value) > 1) return 400;
+    if (wshub__http_fields(http, wshub_str_z("Sec-WebSocket-Version"), &value) > 1) return 400;
     if (!wshub_str_eq_z(value, "13")) return 426;
     *why = "Sec-WebSocket-Key must be 16 bytes in base64, once";
-    if (wshub__http_fields(http, "Sec-WebSocket-Key", &value) != 1) return 400;
+    if (wshub__http_fields(http, wshub_str_z("Sec-WebSocket-Key"), &value) != 1) return 400;
     return wshub__http_ws_key_ok(value) ? 0 : 400;
 }
 
@@ -8757,6 +8778,33 @@ WSHUB_API size_t wshub_frame_write(const wshub_frame *frame, uint8_t *buf) {
     return at;
 }
 
+#ifdef WSHUB__MARKED
+/* wshub__mask_seen() of sixteen bytes or more, by a mask that lies in k twice. */
+static inline uint64_t wshub__mask_sixteens(uint8_t *bytes, size_t count, uint64_t k) {
+    uint64_t twice[2];
+    wshub__sixteen v, last, mask, all = {0};
+    size_t i;
+
+    memcpy(&last, bytes + count - 16, 16);
+    twice[0] = twice[1] = k;
+    memcpy(&mask, twice, 16);
+    for (i = 0; i < count - 16; i += 16) {
+        memcpy(&v, bytes + i, 16);
+        v ^= mask;
+        all |= v;
+        memcpy(bytes + i, &v, 16);
+    }
+
+    /* The last sixteen overlap those before, and begin at another byte of the mask. */
+    twice[0] = twice[1] = k >> 8 * (count & 3) | k << (64 - 8 * (count & 3)) % 64;
+    memcpy(&mask, twice, 16);
+    last ^= mask;
+    all |= last;
+    memcpy(bytes + count - 16, &last, 16);
+    return WSHUB__MARKED(all) ? WSHUB__TOP_BITS : 0;
+}
+#endif
+
 /* Masks or unmasks. Returns a number whose top bits tell whether all that came out is ASCII, so
  * that nobody need look for that a second time: no byte of it has one then. */
 static inline uint64_t wshub__mask_seen(uint8_t *bytes, size_t count, const uint8_t mask[4],
@@ -8772,33 +8820,10 @@ static inline uint64_t wshub__mask_seen(uint8_t *bytes, size_t count, const uint
     memcpy(key + 4, key, 4);
     memcpy(&k, key, 8);
 
-    /* Sixteen bytes at a time, eight, then those that are left. */
-    i = 0;
 #ifdef WSHUB__MARKED
-    if (count >= 16) {
-        uint64_t twice[2];
-        wshub__sixteen v, last, m, all = {0};
-
-        memcpy(&last, bytes + count - 16, 16);
-        twice[0] = twice[1] = k;
-        memcpy(&m, twice, 16);
-        for (; i < count - 16; i += 16) {
-            memcpy(&v, bytes + i, 16);
-            v ^= m;
-            all |= v;
-            memcpy(bytes + i, &v, 16);
-        }
-
-        /* The last sixteen overlap those before, and begin at another byte of the mask. */
-        twice[0] = twice[1] = k >> 8 * (count & 3) | k << (64 - 8 * (count & 3)) % 64;
-        memcpy(&m, twice, 16);
-        last ^= m;
-        all |= last;
-        memcpy(bytes + count - 16, &last, 16);
-        return WSHUB__MARKED(all) ? WSHUB__TOP_BITS : 0;
-    }
+    if (count >= 16) return wshub__mask_sixteens(bytes, count, k);
 #endif
-    for (; count - i >= 8; i += 8) {
+    for (i = 0; count - i >= 8; i += 8) {
         memcpy(&w, bytes + i, 8);
         w ^= k;
         seen |= w;
@@ -9116,13 +9141,20 @@ static inline uint32_t wshub__index_slot(const wshub__index *index, wshub__kind 
     return i;
 }
 
-/* NULL: nobody has that name. */
-static wshub__name *wshub__index_find(const wshub__index *index, wshub__kind kind, wshub_str s) {
+/* The same for whoever needs the hash once more, as to put the name in. */
+static inline wshub__name *wshub__index_find_hashed(const wshub__index *index, wshub__kind kind,
+                                                    wshub_str s, uint32_t hash) {
     uint32_t i;
 
-    if (!index->count || !s.ptr) return NULL;
-    i = wshub__index_slot(index, kind, s, wshub__index_hash(index, kind, s));
+    if (!index->count) return NULL;
+    i = wshub__index_slot(index, kind, s, hash);
     return index->hashes[i] ? index->names[i] : NULL;
+}
+
+/* NULL: nobody has that name. */
+static wshub__name *wshub__index_find(const wshub__index *index, wshub__kind kind, wshub_str s) {
+    if (!index->count || !s.ptr) return NULL;
+    return wshub__index_find_hashed(index, kind, s, wshub__index_hash(index, kind, s));
 }
 
 /* Moves all to arrays of another length. False: out of memory, nothing changed. */
@@ -9176,14 +9208,16 @@ WSHUB__COLD static void wshub__index_give_back(const wshub__mem *mem, wshub__ind
     (void)wshub__index_resize(mem, index, cap);
 }
 
-/* Puts a name in, for which room has been reserved. False: it is there already, nothing changed. */
-static bool wshub__index_put(wshub__index *index, wshub__name *name) {
+/* Puts a name in whose hash is known, and for which room has been reserved. False: it is there
+ * already, nothing changed. */
+static bool wshub__index_put_hashed(wshub__index *index, wshub__name *name, uint32_t hash) {
     wshub_str s = wshub__name_str(name);
     wshub__kind kind = (wshub__kind)name->kind;
     uint32_t i;
 
-    name->hash = wshub__index_hash(index, kind, s);
-    i = wshub__index_slot(index, kind, s, name->hash);
+    WSHUB_ASSERT(hash == wshub__index_hash(index, kind, s));
+    name->hash = hash;
+    i = wshub__index_slot(index, kind, s, hash);
     if (index->hashes[i]) return false;
 
     index->hashes[i] = name->hash;
@@ -9191,6 +9225,11 @@ static bool wshub__index_put(wshub__index *index, wshub__name *name) {
     index->count++;
     WSHUB_ASSERT(index->count < index->cap); /* or the next search would not end */
     return true;
+}
+
+static bool wshub__index_put(wshub__index *index, wshub__name *name) {
+    return wshub__index_put_hashed(
+        index, name, wshub__index_hash(index, (wshub__kind)name->kind, wshub__name_str(name)));
 }
 
 /* Puts a name in that is known not to be there. */
@@ -10746,15 +10785,16 @@ WSHUB__COLD static void wshub__random(wshub *hub, uint8_t *bytes, size_t count) 
 
 /* Random bytes as a UUID of version 4 (RFC 9562 5.4). */
 static void wshub__uuid(const uint8_t bytes[16], char out[36]) {
+    uint8_t b[16];
     size_t i, at = 0;
 
-    for (i = 0; i < 16; i++) {
-        uint8_t b = bytes[i];
-        if (i == 6) b = (uint8_t)((b & 0x0F) | 0x40); /* the version */
-        if (i == 8) b = (uint8_t)((b & 0x3F) | 0x80); /* the variant */
+    memcpy(b, bytes, sizeof b);
+    b[6] = (uint8_t)((b[6] & 0x0F) | 0x40); /* the version */
+    b[8] = (uint8_t)((b[8] & 0x3F) | 0x80); /* the variant */
+    for (i = 0; i < sizeof b; i++) {
         if (i == 4 || i == 6 || i == 8 || i == 10) out[at++] = '-';
-        out[at++] = wshub__hex_digits[b >> 4];
-        out[at++] = wshub__hex_digits[b & 15];
+        out[at++] = wshub__hex_digits[b[i] >> 4];
+        out[at++] = wshub__hex_digits[b[i] & 15];
     }
     WSHUB_ASSERT(at == 36);
 }
@@ -13177,7 +13217,7 @@ static bool wshub__host_allowed(const wshub *hub, const wshub_http *h) {
 static void wshub__http_handshake(wshub_http *h) {
     const char *why = "a WebSocket handshake has no body";
     int status;
-    if (!wshub__http_has_token(h, "Upgrade", "websocket")) return;
+    if (!wshub__http_has_token(h, wshub_str_z("Upgrade"), wshub_str_z("websocket"))) return;
     status = h->body_bytes ? 400 : wshub__http_judge(h, &why);
     h->handshake = status ? status : 101;
     h->handshake_problem = status ? why : NULL;
@@ -13411,7 +13451,9 @@ typedef struct wshub__headed {
 WSHUB__COLD static void wshub__http_body_begin(wshub *hub, wshub__conn *conn,
                                                wshub__exchange *exchange, wshub__headed *head) {
     const wshub_http *http = &head->http;
-    bool expects = wshub__http_has_token(http, "Expect", "100-continue") && http->minor >= 1;
+    bool expects =
+        wshub__http_has_token(http, wshub_str_z("Expect"), wshub_str_z("100-continue")) &&
+        http->minor >= 1;
     wshub__rx *rx = conn->rx;
 
     WSHUB_ASSERT(http->body_bytes > 0);
@@ -13523,7 +13565,8 @@ static void wshub__exchange_begin(wshub *hub, wshub__conn *conn, wshub__headed *
     http->conn.id = conn->id;
     status = wshub__http_refusal(hub, http, &why);
     upgrade = http->handshake && mount != &hub->fallback; /* that might have been granted */
-    conn->http_close = http->minor < 1 || wshub__http_has_token(http, "Connection", "close");
+    conn->http_close = http->minor < 1 ||
+                       wshub__http_has_token(http, wshub_str_z("Connection"), wshub_str_z("close"));
     if (!exchange) {
         (void)wshub__http_refuse(
             hub, conn, 500, wshub_str_z(upgrade ? "WebSocket upgrade failed" : "out of memory"),
@@ -13860,11 +13903,10 @@ static wshub_err wshub__upgrade_put(wshub *hub, wshub__conn *conn, const wshub__
     memset(&text, 0, sizeof text);
     wshub_accept_key(wshub__str(exchange->as.key, sizeof exchange->as.key), accept);
     (void)wshub__buf_room(mem, &text, WSHUB__UPGRADE_BYTES);
-    wshub__buf_text(
-        mem, &text,
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade");
-    wshub__http_field(hub, &text, wshub_str_z("Sec-WebSocket-Accept"),
-                      wshub__str(accept, sizeof accept));
+    wshub__buf_text(mem, &text,
+                    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                    "Connection: Upgrade\r\nSec-WebSocket-Accept: ");
+    wshub__buf_add(mem, &text, accept, sizeof accept);
     if (answer->protocol.ptr)
         wshub__http_field(hub, &text, wshub_str_z("Sec-WebSocket-Protocol"), answer->protocol);
     if (conn->agreed) wshub__offer_answer(hub, &text, &exchange->offer);
@@ -18442,15 +18484,16 @@ static uint32_t *wshub__groups_live(wshub *hub, wshub__kind kind) {
     return kind == WSHUB__KIND_ROOM ? &hub->rooms_live : &hub->users_live;
 }
 
-/* Makes a room or a user of a name that the realm has not. It is empty: whoever makes it puts
- * somebody into it, or frees it again. All or nothing. */
+/* Makes a room or a user of a name that the realm has not, and whose hash has been looked for. It
+ * is empty: whoever makes it puts somebody into it, or frees it again. All or nothing. */
 static wshub_err wshub__group_new(wshub *hub, wshub__realm *realm, wshub__kind kind, wshub_str name,
-                                  wshub__group **out) {
+                                  uint32_t hash, wshub__group **out) {
     wshub__groups *list = wshub__realm_groups(realm, kind);
     uint32_t *live = wshub__groups_live(hub, kind);
     uint32_t most = kind == WSHUB__KIND_ROOM ? hub->desc.rooms_max : hub->desc.users_max;
     void *items = list->items;
     wshub__group *group;
+    bool fresh;
 
     if (*live >= most) return WSHUB_ERR_LIMIT;
 
@@ -18471,7 +18514,9 @@ static wshub_err wshub__group_new(wshub *hub, wshub__realm *realm, wshub__kind k
     group->pos = list->count;
     list->items[list->count++] = group;
     ++*live;
-    wshub__index_add(&realm->index, &group->name);
+    fresh = wshub__index_put_hashed(&realm->index, &group->name, hash);
+    WSHUB_ASSERT(fresh);
+    (void)fresh;
     wshub__realm_named(hub, realm, kind, name, true);
     *out = group;
     return WSHUB_OK;
@@ -18771,9 +18816,9 @@ static void wshub__room_drop(wshub *hub, wshub__client *client, uint32_t place) 
  * too: the name is the new room's from here on, and not to be given up when the client leaves.
  * All or nothing. */
 WSHUB__COLD static wshub_err wshub__room_make(wshub *hub, wshub__realm *realm, wshub_str name,
-                                              wshub__group **out_room) {
+                                              uint32_t hash, wshub__group **out_room) {
     wshub__client *owner = wshub__client_by_id(realm, name);
-    wshub_err err = wshub__group_new(hub, realm, WSHUB__KIND_ROOM, name, out_room);
+    wshub_err err = wshub__group_new(hub, realm, WSHUB__KIND_ROOM, name, hash, out_room);
 
     if (err || !owner || !owner->own_room) return err;
 
@@ -18793,7 +18838,9 @@ WSHUB__COLD static wshub_err wshub__room_make(wshub *hub, wshub__realm *realm, w
  * its owner is alone may have become one of the many. */
 static wshub_err wshub__room_join(wshub *hub, wshub__client *client, wshub_str name) {
     wshub__realm *realm = wshub__realm_of(hub, client);
-    wshub__group *room = wshub__group_find(realm, WSHUB__KIND_ROOM, name);
+    uint32_t hash = wshub__index_hash(&realm->index, WSHUB__KIND_ROOM, name);
+    wshub__group *room =
+        (wshub__group *)wshub__index_find_hashed(&realm->index, WSHUB__KIND_ROOM, name, hash);
     wshub_err err;
 
     if (client->own_room && wshub_str_eq(name, wshub__name_str(&client->name))) return WSHUB_OK;
@@ -18803,7 +18850,7 @@ static wshub_err wshub__room_join(wshub *hub, wshub__client *client, wshub_str n
         return WSHUB_ERR_LIMIT;
     }
 
-    if (!room && (err = wshub__room_make(hub, realm, name, &room)) != WSHUB_OK) {
+    if (!room && (err = wshub__room_make(hub, realm, name, hash, &room)) != WSHUB_OK) {
         if (err == WSHUB_ERR_LIMIT)
             wshub__client_limit(hub, client, "rooms_max", hub->desc.rooms_max);
         return err;
@@ -18865,12 +18912,14 @@ static void wshub__room_leave_all(wshub *hub, wshub__client *client) {
 /* Makes a client one of a user's, who may be new. All or nothing. */
 static wshub_err wshub__user_add(wshub *hub, wshub__client *client, wshub_str id) {
     wshub__realm *realm = wshub__realm_of(hub, client);
-    wshub__group *user = wshub__group_find(realm, WSHUB__KIND_USER, id);
+    uint32_t hash = wshub__index_hash(&realm->index, WSHUB__KIND_USER, id);
+    wshub__group *user =
+        (wshub__group *)wshub__index_find_hashed(&realm->index, WSHUB__KIND_USER, id, hash);
     uint32_t stay = WSHUB__NO_STAY;
 
     WSHUB_ASSERT(!client->user);
     if (!user) {
-        wshub_err err = wshub__group_new(hub, realm, WSHUB__KIND_USER, id, &user);
+        wshub_err err = wshub__group_new(hub, realm, WSHUB__KIND_USER, id, hash, &user);
         if (err == WSHUB_ERR_LIMIT)
             wshub__client_limit(hub, client, "users_max", hub->desc.users_max);
         if (err) return err;

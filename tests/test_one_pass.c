@@ -1,8 +1,8 @@
 /* What is looked at in one pass, or in words instead of bytes, finds what the slower way found,
  * which stands here beside it: the keys of a message, told apart before their strings are read;
  * messages in the usual form, and those that are taken in one step; what a mask shows of the bytes
- * it takes off; tokens; the end of what is hashed; texts that need no escape (MSG-9, RFC 6455 5.2,
- * RFC 9110 5.6.2). */
+ * it takes off; tokens and fields; the end of what is hashed; texts that need no escape (MSG-9,
+ * RFC 6455 5.2, RFC 9110 5.5 and 5.6.2). */
 #include "hubtest.h"
 
 static uint64_t chance_state = 88172645463325252u;
@@ -331,6 +331,27 @@ TEST(a_byte_may_stand_in_a_token_where_rfc_9110_says_so) { /* 5.6.2 */
         bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
         bool sign = c && strchr("!#$%&'*+-.^_`|~", (int)c);
         EXPECT(wshub__http_token_char((uint8_t)c) == (letter || sign));
+    }
+}
+
+TEST(each_byte_of_a_token_and_of_a_field_is_looked_at) { /* RFC 9110 5.5, 5.6.2 */
+    size_t n, at;
+    uint32_t c;
+
+    EXPECT(!wshub__http_is_token(wshub__str("", 0)));
+    EXPECT(wshub__http_is_clean((const uint8_t *)"", (const uint8_t *)""));
+    for (n = 1; n <= 20; n++) {
+        for (at = 0; at < n; at++) {
+            uint8_t text[20];
+            memset(text, 'a', sizeof text);
+            for (c = 0; c < 256; c++) {
+                text[at] = (uint8_t)c;
+                EXPECT(wshub__http_is_token(wshub__str(text, n)) ==
+                       wshub__http_token_char((uint8_t)c));
+                EXPECT(wshub__http_is_clean(text, text + n) ==
+                       ((c >= 0x20 || c == '\t') && c != 0x7F));
+            }
+        }
     }
 }
 

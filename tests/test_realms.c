@@ -349,9 +349,11 @@ TEST(limits_count_all_realms_together) { /* ROOM-6 */
     {
         wshub__client *twin = wshub__client_get(w.hub, handle_in(second, "twin"));
         wshub__group *group;
-        EXPECT_INT(
-            wshub__group_new(w.hub, wshub__realm_of(w.hub, twin), WSHUB__KIND_USER, S("v"), &group),
-            WSHUB_ERR_LIMIT);
+        EXPECT_INT(wshub__group_new(w.hub, wshub__realm_of(w.hub, twin), WSHUB__KIND_USER, S("v"),
+                                    wshub__index_hash(&wshub__realm_of(w.hub, twin)->index,
+                                                      WSHUB__KIND_USER, S("v")),
+                                    &group),
+                   WSHUB_ERR_LIMIT);
     }
     world_stop(&w);
 }
