@@ -137,12 +137,6 @@ static void tls_contract(const tls_engine *engine, const wshub_io_sock_poller *p
     SSL_CTX_free(tls_peer_ctx);
 }
 
-/* By the newest version that a library has. */
-static void tls_newest_contract(size_t engine, const wshub_io_sock_poller *poller) {
-    const tls_engine *e = tls_engine_at(engine);
-    if (!e) SKIP("that library of TLS is not installed");
-    tls_contract(e, poller, e->table->tls13 ? TLS1_3_VERSION : TLS1_2_VERSION);
-}
 static void tls_contracts(size_t engine, const wshub_io_sock_poller *poller) {
     const tls_engine *e = tls_engine_at(engine);
     if (!e) SKIP("that library of TLS is not installed");
@@ -156,16 +150,16 @@ TEST(a_library_keeps_the_contract_on_the_best_poller) {
 TEST_WHOLE(a_library_keeps_the_contract_on_poll) {
     tls_contracts(0, wshub_io_poll_poller());
 }
-TEST_WHOLE(a_library_keeps_the_contract_on_kqueue) { /* over its shim */
-    tls_newest_contract(0, wshub_io_kqueue_poller());
+/* Over its shim, and by one library in its newest version: the other one kept it, too, and takes
+ * longer. */
+TEST_WHOLE(a_library_keeps_the_contract_on_kqueue) {
+    const tls_engine *e = tls_engine_at(0);
+    tls_contract(e, wshub_io_kqueue_poller(), e->table->tls13 ? TLS1_3_VERSION : TLS1_2_VERSION);
 }
 TEST(another_library_keeps_the_contract_on_the_best_poller) {
     tls_contracts(1, BEST);
 }
 TEST_WHOLE(another_library_keeps_the_contract_on_poll) {
     tls_contracts(1, wshub_io_poll_poller());
-}
-TEST_WHOLE(another_library_keeps_the_contract_on_kqueue) {
-    tls_newest_contract(1, wshub_io_kqueue_poller());
 }
 #endif
