@@ -9146,7 +9146,7 @@ static inline wshub__name *wshub__index_find_hashed(const wshub__index *index, w
                                                     wshub_str s, uint32_t hash) {
     uint32_t i;
 
-    if (!index->count) return NULL;
+    WSHUB_ASSERT(index->count); /* whoever asks is in it, or has looked */
     i = wshub__index_slot(index, kind, s, hash);
     return index->hashes[i] ? index->names[i] : NULL;
 }
