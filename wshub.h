@@ -10398,7 +10398,7 @@ static void wshub__clock_heard(wshub *hub) {
 }
 
 /* A call into the hub begins. The outermost one reads the clock. */
-static inline void wshub__enter(wshub *hub) {
+static void wshub__enter(wshub *hub) {
     WSHUB_ASSERT(!hub->destroying || hub->depth > 0); /* or it would have been freed */
     if (hub->depth++ == 0) wshub__clock(hub);
 }
@@ -10545,7 +10545,7 @@ WSHUB__COLD static void wshub__log_tell(wshub *hub) {
 }
 
 /* A call into the hub ends. Behind the outermost one the hub may be gone. */
-static inline void wshub__leave(wshub *hub) {
+static void wshub__leave(wshub *hub) {
     WSHUB_ASSERT(hub->depth > 0);
     if (hub->lines_count && hub->depth == 1) wshub__log_tell(hub);
     if (--hub->depth == 0 && hub->destroying) hub->above->free(hub);
