@@ -5408,7 +5408,7 @@ static inline uint64_t wshub__short_word(const uint8_t *p, size_t n) {
 
     WSHUB_ASSERT(n >= 4 && n <= 8);
     memcpy(&half[0], p, 4);
-    memcpy(&half[1], p + n - 4, 4);
+    memcpy(&half[1], p + (n - 4), 4);
     memcpy(&w, half, 8);
     return w;
 }

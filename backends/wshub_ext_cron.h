@@ -815,12 +815,13 @@ static bool wshub_ext_cron__asterisk_ok(wshub_str element) {
 /* Reads one field. text: the whole, for the place of an error. */
 static wshub_err wshub_ext_cron__field(wshub_str text, wshub_str field, int number, uint64_t *bits,
                                        wshub_ext_cron_error *error) {
-    const wshub_ext_cron__range *range = &wshub_ext_cron__ranges[number - 1];
+    const wshub_ext_cron__range *range;
     wshub_str element;
     size_t at;
     wshub_err err;
 
     WSHUB_ASSERT(number >= WSHUB_EXT_CRON_SECOND && number <= WSHUB_EXT_CRON_DAY_OF_WEEK);
+    range = &wshub_ext_cron__ranges[number - 1];
     for (at = 0; at <= field.len; at += element.len + 1) {
         element = wshub_ext_cron__element(field, at);
         wshub_ext_cron__at(error, number, (size_t)(element.ptr - text.ptr), element.len);
