@@ -11,7 +11,7 @@
 #include "wshub.h"
 #include "wshub_io_auto.h"
 #include "wshub_bus_redis.h"
-#include <arpa/inet.h>
+#include "dial.h"
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -176,19 +176,6 @@ static void sender(int out, long messages) {
 
 /* ---- the same without hubs ---- */
 
-static int tcp_open(void) {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in in;
-    } a;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    memset(&a, 0, sizeof a);
-    a.in.sin_family = AF_INET;
-    a.in.sin_port = htons(PORT);
-    a.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (fd < 0 || connect(fd, &a.any, sizeof a.in)) die("connect");
-    return fd;
-}
 /* Reads what comes, and forgets it, until there were so many bytes. */
 static void swallow(int fd, size_t bytes) {
     static char buf[READ];
@@ -209,7 +196,7 @@ static void bare_receiver(int ready, int out, long messages) {
                                   "ws:user:*\r\n:4\r\n";
     char text[128];
     result r;
-    int fd = tcp_open();
+    int fd = dial_here(PORT);
     double cpu, begin;
     size_t one =
         (size_t)snprintf(text, sizeof text,
@@ -234,7 +221,7 @@ static void bare_sender(int out, long messages) {
     static char many[256 * 1024], answers[READ];
     size_t one, batch, at = 0, total;
     result r;
-    int fd = tcp_open();
+    int fd = dial_here(PORT);
     double cpu = now_us(CLOCK_PROCESS_CPUTIME_ID);
     one = (size_t)snprintf(many, sizeof many,
                            "*3\r\n$7\r\nPUBLISH\r\n$%zu\r\n%.*s\r\n$%zu\r\n%.*s\r\n",
@@ -262,7 +249,7 @@ static void bare_sender(int out, long messages) {
 
 /* Somebody who subscribes to much, and hears nothing of it. */
 static int stranger_subscribes(void) {
-    int fd = tcp_open(), i, colons = 0;
+    int fd = dial_here(PORT), i, colons = 0;
     char text[64], answer;
     for (i = 0; i < 60; i++) {
         int n = snprintf(text, sizeof text, "PSUBSCRIBE ws:room:of-somebody-else-%d:*\r\n", i);

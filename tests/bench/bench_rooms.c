@@ -10,7 +10,7 @@
 #include "wshub_io_auto.h"
 #include "wshub_bus_redis.h"
 #include "wshub_dialect_socketio.h"
-#include <arpa/inet.h>
+#include "dial.h"
 #include <errno.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -69,19 +69,6 @@ static void cost_print(const char *what, cost *c, int rounds) {
 
 /* ---- a connection that only writes and reads ---- */
 
-static int tcp_open(uint16_t port) {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in in;
-    } a;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    memset(&a, 0, sizeof a);
-    a.in.sin_family = AF_INET;
-    a.in.sin_port = htons(port);
-    a.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (fd < 0 || connect(fd, &a.any, sizeof a.in)) die("connect");
-    return fd;
-}
 static void put(int fd, const char *bytes, size_t count) {
     while (count) {
         ssize_t n = write(fd, bytes, count);
@@ -92,7 +79,7 @@ static void put(int fd, const char *bytes, size_t count) {
 }
 static void tell_redis(const char *line) {
     char answer[64];
-    int fd = tcp_open(PORT);
+    int fd = dial_here(PORT);
     put(fd, line, strlen(line));
     if (read(fd, answer, sizeof answer) < 1 || answer[0] == '-') die(line);
     (void)close(fd);
@@ -102,7 +89,7 @@ static void tell_redis(const char *line) {
  * of what is answered: six for each channel. */
 static void bare(int rooms) {
     static char command[BATCH * 64], heard[1 << 16];
-    int fd = tcp_open(PORT), i = 0, k;
+    int fd = dial_here(PORT), i = 0, k;
     long lines = 0;
     while (i < rooms) {
         int count = rooms - i < BATCH ? rooms - i : BATCH;
@@ -164,7 +151,7 @@ static void on_connected(wshub_sio *sio, wshub_client client, void *user) {
 static void site_client(site *s, uint16_t port, const char *path, const char *says) {
     char text[400], frame[130];
     size_t len = strlen(says);
-    s->fd = tcp_open(port);
+    s->fd = dial_here(port);
     (void)snprintf(text, sizeof text,
                    "GET %s HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
                    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"

@@ -8,7 +8,7 @@
  *       commands with so long a payload, and two subscribers, in processes of their own, that read and
  *       discard */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
+#include "dial.h"
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -30,19 +30,6 @@ static double now_s(void) {
     struct timespec t;
     (void)clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-static int dial(int port) {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in in;
-    } a;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    memset(&a, 0, sizeof a);
-    a.in.sin_family = AF_INET;
-    a.in.sin_port = htons((uint16_t)port);
-    a.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (fd < 0 || connect(fd, &a.any, sizeof a.in)) die("connect");
-    return fd;
 }
 static void say(int fd, const void *bytes, size_t n) {
     if (send(fd, bytes, n, MSG_NOSIGNAL) != (ssize_t)n) die("send");
@@ -90,7 +77,7 @@ static int client(int port) {
         "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
         "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
         "dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-    int fd = dial(port);
+    int fd = dial_here((uint16_t)port);
     say(fd, head, sizeof head - 1);
     hear(fd, "pingInterval");
     frame(fd, "40");
@@ -134,7 +121,7 @@ static int clients(char **args) {
 /* Says a byte when it is subscribed, and one when it has had the bytes to warm up, and all. */
 static void subscriber(int port, int told, char **patterns, size_t warm, size_t whole) {
     char text[1024] = "PSUBSCRIBE", last[16];
-    int fd = dial(port), count = 0;
+    int fd = dial_here((uint16_t)port), count = 0;
     size_t heard = 0;
     for (; patterns[count]; count++) {
         (void)strncat(text, " ", sizeof text - strlen(text) - 1);
@@ -188,7 +175,7 @@ static int bytes(char **args) {
         if (fork() == 0)
             subscriber(port, told[1], args + 4, heard * warm, heard * (warm + (size_t)messages));
     both(told[0]);
-    fd = dial(port);
+    fd = dial_here((uint16_t)port);
     publish(fd, many, size, one * warm);
     both(told[0]);
     since = begin();
