@@ -24942,7 +24942,7 @@ static bool wshub__json_read_usual(const uint8_t *p, size_t n, uint32_t depth_ma
     if (n < sizeof first || memcmp(p, first, sizeof first - 1) != 0) return false;
     from = p + sizeof first - 1;
     p = wshub__json_plain_bytes(from, end);
-    while (p < end && !wshub__json_extra(*p)) p++; /* in the word that has the quote */
+    while (p < end && !wshub__json_extra(*p)) p++; /* to the byte, from the word before it */
     if (p == from || (size_t)(end - p) < sizeof second || memcmp(p, second, sizeof second - 1) != 0)
         return false;
     out_event->event = wshub__str(from, (size_t)(p - from));
