@@ -87,6 +87,11 @@ WSHUB_INLINE wshub_err wshub_io_mbedtls_create(const wshub_io_tls_desc *desc,
 extern "C" {
 #endif
 
+#if MBEDTLS_VERSION_NUMBER >= 0x03020000 && defined(MBEDTLS_SSL_PROTO_TLS1_3)
+#define WSHUB_IO_MBEDTLS__TLS13 1 /* the library speaks it */
+#else
+#define WSHUB_IO_MBEDTLS__TLS13 0
+#endif
 #define WSHUB_IO_MBEDTLS__HELLO_MAX 16389u
 #define WSHUB_IO_MBEDTLS__TICKET_S 7200u
 
@@ -546,6 +551,10 @@ static bool wshub_io_mbedtls__configure(wshub_io_mbedtls__context *c, bool clien
     mbedtls_ssl_conf_rng(&c->conf, mbedtls_ctr_drbg_random, &c->random);
     mbedtls_ssl_conf_min_version(&c->conf, MBEDTLS_SSL_MAJOR_VERSION_3,
                                  MBEDTLS_SSL_MINOR_VERSION_3);
+#if WSHUB_IO_MBEDTLS__TLS13
+    if (c->site->version_min == 13)
+        mbedtls_ssl_conf_min_tls_version(&c->conf, MBEDTLS_SSL_VERSION_TLS1_3);
+#endif
 #ifdef MBEDTLS_SSL_RENEGOTIATION
     mbedtls_ssl_conf_renegotiation(&c->conf, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
 #endif
@@ -721,25 +730,19 @@ static void wshub_io_mbedtls__facts(void *session, wshub_tls_facts *out) {
 }
 
 WSHUB_API const wshub_tls_engine *wshub_io_mbedtls_engine(void) {
-    static const wshub_tls_engine engine = {
-        WSHUB_TLS_ENGINE_VERSION,
-        "mbedTLS",
-#if MBEDTLS_VERSION_NUMBER >= 0x03020000 && defined(MBEDTLS_SSL_PROTO_TLS1_3)
-        true,
-#else
-        false,
-#endif
-        wshub_io_mbedtls__context_make,
-        wshub_io_mbedtls__context_free,
-        wshub_io_mbedtls__begin,
-        wshub_io_mbedtls__end,
-        wshub_io_mbedtls__handshake,
-        wshub_io_mbedtls__read,
-        wshub_io_mbedtls__write,
-        wshub_io_mbedtls__close,
-        wshub_io_mbedtls__facts,
-        NULL
-    };
+    static const wshub_tls_engine engine = {WSHUB_TLS_ENGINE_VERSION,
+                                            "mbedTLS",
+                                            WSHUB_IO_MBEDTLS__TLS13 != 0,
+                                            wshub_io_mbedtls__context_make,
+                                            wshub_io_mbedtls__context_free,
+                                            wshub_io_mbedtls__begin,
+                                            wshub_io_mbedtls__end,
+                                            wshub_io_mbedtls__handshake,
+                                            wshub_io_mbedtls__read,
+                                            wshub_io_mbedtls__write,
+                                            wshub_io_mbedtls__close,
+                                            wshub_io_mbedtls__facts,
+                                            NULL};
 
     return &engine;
 }

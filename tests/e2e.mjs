@@ -113,6 +113,10 @@ if (process.argv[3]) {
   const page = await (await browser.newContext({ viewport: { width: 840, height: 100 } })).newPage();
   await page.setContent(`<body style="margin:0;white-space:nowrap;font-size:0">${shots.join('')}`);
   await page.screenshot({ path: 'build/encrypted_chat.png', fullPage: true });
+  // PITFALLS c17: more bytes than one call takes arguments
+  const long = 'z'.repeat(200000);
+  await write(ada, long);
+  check('a message of 200 KB goes from page to page', await sees(bob, `Ada: ${long}`));
   await browser.close();
 }
 const ended = new Promise(done => server.once('exit', done));

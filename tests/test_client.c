@@ -447,6 +447,23 @@ TEST(wss_is_dialled_as_secure_with_its_name) {
     site_stop(&s);
 }
 
+/* c11: Host is as it was given; an io with TLS leaves the dot out (tests/test_tls_server.c). */
+TEST(a_dot_at_the_end_of_a_name_is_said_as_it_was_given) {
+    char request[8192], accept[29];
+    wshub_conn c;
+    const wshub_dial *dial;
+    EXPECT(site_start(&s, false, NULL));
+    (void)site_open(&s, "wss://example.org./", NULL);
+    c = site_dialled(&s, "example.org.:443");
+    dial = wshub_io_fake_dial(s.fake, c);
+    EXPECT(dial && dial->secure);
+    if (dial) EXPECT_STR(dial->server_name, "example.org.");
+    wshub_io_fake_answer(s.fake, c, true);
+    site_request(&s, c, request, accept);
+    EXPECT_HAS(request, "\r\nHost: example.org.\r\n");
+    site_stop(&s);
+}
+
 /* ---- the proxy, redirects ---- */
 
 /* d7, d8: HTTP/1.1 with Host, IPv6 in brackets; its credentials go to it alone. */

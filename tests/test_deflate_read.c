@@ -91,6 +91,8 @@ TEST(what_breaks_a_rule_ends_the_stream) { /* RFC 7692 6; RFC 6455 5.2 */
     breaks(0xE1, HI, 8, 0, 1002);
     breaks(0xC9, HI, 8, 0, 1002); /* RSV1 on a control frame */
     breaks(0xC8, "", 0, 0, 1002);
+    breaks(0xCA, HI, 8, 0, 1002); /* a pong that nobody asked for is none the less one */
+    breaks(0xCA, "", 0, 0, 1002);
     breaks(0xC0, HI, 8, 0, 1002);
     breaks(0x41, HI, 3, 0xC0, 1002); /* and on a continuation */
     breaks(0x01, "a", 1, 0xC0, 1002);

@@ -185,6 +185,47 @@ static void say_more(pair *p) {
     pair_say(&p->client);
 }
 
+/* Carries all, also what completes later. */
+static void pump_on(pair *p) {
+    int i;
+    for (i = 0; i < 300; i++) {
+        pair_pump(p);
+        wshub_io_fake_run(p->client.net);
+        wshub_io_fake_run(p->server.net);
+    }
+}
+/* c2, c3: while what the server sends waits, the client asks for new keys and says more, three times.
+ * Their answer leaves behind what waits, which is sent as it was made, and then all the rest. */
+EACH_WAY(keys_change_while_a_send_waits, false) {
+    static const wshub_io_fake_desc fakes[] = {{0}, {.completion = true, .take_bytes = 700}};
+    size_t i, step;
+    for (i = 0; i < 2; i++) {
+        pair *p = fresh(&fakes[i]);
+        const wshub_io_tls__stream *s;
+        p->client.first = 10;
+        EXPECT(pair_dial(p, 60000));
+        pump_on(p);
+        EXPECT_INT(p->client.got_len, 10);
+        s = wshub_io_tls__find(p->server.tls, p->server.conn);
+        wshub_io_fake_window(p->server.net, p->server.conn, 3); /* within a record's head */
+        for (step = 1; step < 4; step++) {
+            update_keys(p);
+            p->client.say_len = step * 20000;
+            pair_say(&p->client);
+            pump_on(p);
+            EXPECT_INT(p->server.got_len, step * 20000); /* it is heard meanwhile */
+            EXPECT(s && wshub_io_tls__waits(s));
+        }
+        EXPECT_INT(p->client.got_len, 10);
+        EXPECT_OP(p->server.said, <, p->server.say_len);
+        wshub_io_fake_window(p->server.net, p->server.conn, UINT64_MAX);
+        pump_on(p);
+        pair_finish(p);
+        pair_went_well(p);
+        pair_stop(p);
+    }
+}
+
 /* The bytes to one side come in two parts, at every place. */
 static void cut_at_every_byte(bool to_server) {
     pair *p = fresh(NULL);

@@ -225,6 +225,30 @@ EACH(protocols_and_versions_that_are_not_ours_are_refused) {
     site_end(s);
 }
 
+/* version_min 13: who has no more than TLS 1.2 is refused. */
+EACH(an_older_version_is_refused_where_it_is_said) {
+    SSL_CTX *ctx = peer_ctx(NULL, NULL, NULL);
+    tls_peer *p;
+    if (!engine->table->tls13) { /* such a description is refused */
+        SSL_CTX_free(ctx);
+        return;
+    }
+    site_start(s, engine, (wshub_io_tls_desc){.version_min = 13});
+    tls_peer_version = TLS1_2_VERSION;
+    p = peer_dial(s, ctx, NULL, NULL);
+    EXPECT(!peer_shaken(s, p));
+    EXPECT_INT(site_failed(s, WSHUB_TLS_FAIL_VERSION), 1);
+    tls_peer_free(p);
+    s->error[0] = 0;
+    tls_peer_version = TLS1_3_VERSION;
+    p = peer_dial(s, ctx, NULL, NULL);
+    EXPECT(peer_shaken(s, p));
+    tls_peer_free(p);
+    tls_peer_version = 0;
+    SSL_CTX_free(ctx);
+    site_end(s);
+}
+
 static int never(wshub_str name, void *user) {
     (void)user;
     return wshub_str_eq_z(name, "secret.test") ? -1 : 0;
@@ -412,6 +436,7 @@ EACH(a_stream_that_is_cut_is_told_from_one_that_ends) {
     for (i = 0; i < 60000 && !s->closed; i++) site_step(s);
     EXPECT(s->closed == 1 && s->ended == 0);
     EXPECT_INT(site_stats(s).truncated, 1);
+    EXPECT_STR(s->error, ""); /* on_error is not told of each */
     tls_peer_free(p);
     p = peer_dial(s, ctx, NULL, NULL);
     EXPECT(peer_shaken(s, p));
@@ -601,6 +626,48 @@ EACH(certificates_are_read_again_and_nobody_is_dropped) {
     site_end(s);
 }
 
+/* A text as a file beside the programs of the tests. Returns its path, a view until the next. */
+static const char *a_file(const char *name, const char *text) {
+    static char paths[4][96];
+    static size_t at;
+    char *path = paths[at++ % 4];
+    FILE *f;
+    (void)snprintf(path, sizeof paths[0], "build/tls-%d-%s", (int)getpid(), name);
+    f = fopen(path, "w");
+    EXPECT(f && fputs(text, f) >= 0);
+    if (f) (void)fclose(f);
+    return path;
+}
+
+/* The same from files, a whole chain: a peer that trusts the root alone is content. What lies there
+ * later is taken by reload alone. */
+EACH(certificates_are_read_from_files) {
+    const char *cert = a_file("cert.pem", tls_server_cert),
+               *key = a_file("key.pem", tls_server_key);
+    wshub_tls_pair pair = {.cert = cert, .key = key};
+    wshub_io_tls_desc desc = {.pairs = &pair, .pairs_count = 1};
+    static const char *const names[] = {"localhost", "localhost", "other.test"};
+    size_t i;
+    site_start(s, engine, desc);
+    for (i = 0; i < 3; i++) {
+        SSL_CTX *ctx = peer_ctx(tls_root_cert, NULL, NULL);
+        tls_peer *p = peer_dial(s, ctx, NULL, NULL);
+        SSL_set1_host(p->ssl, names[i]);
+        EXPECT(peer_shaken(s, p));
+        EXPECT_INT(SSL_get_verify_result(p->ssl), X509_V_OK);
+        tls_peer_free(p);
+        SSL_CTX_free(ctx);
+        if (!i) {
+            (void)a_file("cert.pem", tls_other_cert);
+            (void)a_file("key.pem", tls_other_key);
+        }
+        if (i == 1) EXPECT_INT(wshub_io_tls_reload(s->tls, &desc), WSHUB_OK);
+    }
+    (void)unlink(cert);
+    (void)unlink(key);
+    site_end(s);
+}
+
 /* A program's own failures with the library are nobody's here. */
 EACH(what_waits_in_the_librarys_error_queue_harms_nobody) {
     SSL_CTX *ctx = peer_ctx(NULL, NULL, NULL);
@@ -644,7 +711,7 @@ static void dialled(const tls_engine *engine, site *s, const wshub_tls_pair *pai
         EXPECT(s->io->about(s->io->ctx, c, &a) && a.secure && a.peer_cert.ptr);
         EXPECT(a.peer_verified == (verify != WSHUB_VERIFY_NONE));
         EXPECT(s->io->about(s->io->ctx, s->conn, &a));
-        EXPECT(!a.server_name.ptr == !(name ? name[0] > '9' : address[0] > '9')); /* c10 */
+        EXPECT(!a.server_name.ptr == !(name ? name[0] >= 'a' : address[0] >= 'a')); /* c10 */
         EXPECT(!a.server_name.ptr || a.server_name.ptr[a.server_name.len - 1] != '.');
         EXPECT_INT(s->io->send(s->io->ctx, c, &span, 1), 2);
         for (i = 0; i < 60000 && s->got_len < 2; i++) site_step(s);
@@ -661,13 +728,17 @@ static void dialled(const tls_engine *engine, site *s, const wshub_tls_pair *pai
 EACH(who_is_dialled_has_to_prove_its_name) {
     static const wshub_tls_pair numbers = {.cert = tls_numbers_cert, .key = tls_numbers_key},
                                 expired = {.cert = tls_expired_cert, .key = tls_expired_key},
-                                self = {.cert = tls_self_cert, .key = tls_self_key};
+                                self = {.cert = tls_self_cert, .key = tls_self_key},
+                                six = {.cert = tls_six_cert, .key = tls_six_key};
     const char *root = tls_root_cert;
     dialled(engine, s, &the_pair, root, "localhost:%u", NULL, WSHUB_VERIFY_FULL, -1);
     dialled(engine, s, &the_pair, root, "127.0.0.1:%u", "localhost.", WSHUB_VERIFY_FULL,
             -1);                                                                      /* c11 */
     dialled(engine, s, &the_pair, root, "127.0.0.1:%u", NULL, WSHUB_VERIFY_FULL, -1); /* c10 */
     dialled(engine, s, &numbers, root, "127.0.0.1:%u", NULL, WSHUB_VERIFY_FULL,
+            WSHUB_TLS_FAIL_NAME);
+    dialled(engine, s, &six, tls_six_cert, "127.0.0.1:%u", "::1", WSHUB_VERIFY_FULL, -1);
+    dialled(engine, s, &six, tls_six_cert, "127.0.0.1:%u", "::2", WSHUB_VERIFY_FULL,
             WSHUB_TLS_FAIL_NAME);
     dialled(engine, s, &the_pair, root, "127.0.0.1:%u", "a.example.org", WSHUB_VERIFY_FULL, -1);
     dialled(engine, s, &the_pair, root, "127.0.0.1:%u", "a.b.example.org", WSHUB_VERIFY_FULL,
@@ -680,6 +751,95 @@ EACH(who_is_dialled_has_to_prove_its_name) {
     dialled(engine, s, &self, root, "localhost:%u", NULL, WSHUB_VERIFY_FULL,
             WSHUB_TLS_FAIL_UNTRUSTED);
     dialled(engine, s, &self, root, "localhost:%u", NULL, WSHUB_VERIFY_NONE, -1);
+}
+
+/* Without roots of its own it trusts whom the system does, read when somebody dials. */
+EACH(whom_the_system_trusts_is_trusted) {
+    EXPECT_INT(setenv("SSL_CERT_FILE", a_file("roots.pem", tls_root_cert), 1), 0);
+    dialled(engine, s, &the_pair, NULL, "localhost:%u", NULL, WSHUB_VERIFY_FULL, -1);
+    EXPECT_INT(setenv("SSL_CERT_FILE", a_file("roots.pem", tls_self_cert), 1), 0);
+    dialled(engine, s, &the_pair, NULL, "localhost:%u", NULL, WSHUB_VERIFY_FULL,
+            WSHUB_TLS_FAIL_UNTRUSTED);
+    (void)unlink(getenv("SSL_CERT_FILE"));
+    (void)unsetenv("SSL_CERT_FILE");
+}
+
+/* ---- a hub over it ---- */
+
+/* How its WebSockets ended, and what was logged of it. */
+static struct {
+    int count;
+    uint16_t code;
+    char log[1000];
+} ends;
+
+static void ends_count(wshub *hub, const wshub_gone *gone, void *user) {
+    (void)hub;
+    (void)user;
+    ends.count++;
+    ends.code = gone->code;
+}
+static void ends_log(wshub *hub, const wshub_log *line, void *user) {
+    (void)hub;
+    (void)user;
+    if (line->level < WSHUB_LEVEL_WARN) return;
+    (void)snprintf(ends.log, sizeof ends.log, "%s", line->text);
+}
+
+static bool heard_it(site *s, tls_peer *p, const char *what, size_t len) {
+    static char heard[1000];
+    bool ended = false;
+    size_t n = 0;
+    int i;
+    for (i = 0; i < 60000 && !ended && !memmem(heard, n, what, len); i++) {
+        site_step(s);
+        n += tls_peer_hear(p, heard + n, sizeof heard - n, &ended);
+    }
+    return memmem(heard, n, what, len) != NULL;
+}
+
+/* c4: the connection ends without close_notify. Behind a Close that is nothing, whether the peer
+ * waits for ours or not; without one the WebSocket is lost (1006), and counted. None of it makes a
+ * line of warning. */
+enum { CUT_BEHIND_BOTH, CUT_BEHIND_CLOSE, CUT_WITHOUT, CUTS };
+EACH(a_cut_harms_no_websocket_that_has_said_close) {
+    static const char hello[] =
+        "GET /ws HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        "\x81\x98\0\0\0\0{\"event\":\"authenticate\"}";
+    static const char bye[] = "\x88\x82\0\0\0\0\x03\xE8";
+    SSL_CTX *ctx = peer_ctx(NULL, NULL, NULL);
+    int how, i;
+    for (how = 0; how < CUTS; how++) {
+        wshub_desc d;
+        tls_peer *p;
+        wshub *hub;
+        site_start(s, engine, (wshub_io_tls_desc){0});
+        s->io->attach(s->io->ctx, NULL); /* the hub's from here on */
+        memset(&d, 0, sizeof d);
+        d.io = s->io;
+        d.on_authenticate = accept_all;
+        d.on_disconnected = ends_count;
+        d.on_log = ends_log;
+        EXPECT_INT(wshub_create(&d, &hub), WSHUB_OK);
+        p = peer_dial(s, ctx, NULL, NULL);
+        for (i = 0; i < 60000 && !tls_peer_shake(p); i++) site_step(s);
+        EXPECT_INT(SSL_write(p->ssl, hello, sizeof hello - 1), sizeof hello - 1);
+        EXPECT(heard_it(s, p, "connected", 9));
+        memset(&ends, 0, sizeof ends); /* what a hub says at first */
+        if (how != CUT_WITHOUT) EXPECT_INT(SSL_write(p->ssl, bye, sizeof bye - 1), sizeof bye - 1);
+        if (how == CUT_BEHIND_BOTH) EXPECT(heard_it(s, p, "\x88\x02\x03\xE8", 4));
+        tls_peer_free(p);
+        for (i = 0; i < 60000 && !ends.count; i++) site_step(s);
+        EXPECT_INT(ends.count, 1);
+        EXPECT_INT(ends.code, how == CUT_WITHOUT ? 1006 : 1000);
+        if (how != CUT_BEHIND_CLOSE) EXPECT_INT(site_stats(s).truncated, how == CUT_WITHOUT);
+        EXPECT_STR(s->error, "");
+        EXPECT_STR(ends.log, "");
+        wshub_destroy(hub);
+        site_end(s);
+    }
+    SSL_CTX_free(ctx);
 }
 
 EACH(what_is_wrong_with_a_description_is_said) {

@@ -3,7 +3,8 @@
  *   server   localhost, *.example.org and the address 127.0.0.1, with its chain
  *   other    other.test                  numbers  127.0.0.1 as a DNS name, which is none
  *   client   a client's own              expired  as server, until February 2020
- *   self     localhost and 127.0.0.1, by itself */
+ *   self     localhost and 127.0.0.1, by itself
+ *   six      the address ::1, by itself */
 #ifndef TLS_CERTS_H
 #define TLS_CERTS_H
 
@@ -131,5 +132,22 @@ UNUSED static const char tls_self_key[] =
     "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgfdX/pu+NI3SRxYZ2\n"
     "j3zjAxqvRa639V3jTGw95d+HojOhRANCAATi90DNL/mwcQa5oQO0cV85TQujSY5J\n"
     "30ki1dMMqzkaB39NPcYMXhdE8BxOCpWMsXeKy678ZTKNcb2kgebcVX64\n"
+    "-----END PRIVATE KEY-----\n";
+UNUSED static const char tls_six_cert[] =
+    "-----BEGIN CERTIFICATE-----\n"
+    "MIIBXDCCAQKgAwIBAgIBCzAKBggqhkjOPQQDAjAOMQwwCgYDVQQDDANzaXgwIBcN\n"
+    "MjAwMTAxMDAwMDAwWhgPMjE5MDAxMDEwMDAwMDBaMA4xDDAKBgNVBAMMA3NpeDBZ\n"
+    "MBMGByqGSM49AgEGCCqGSM49AwEHA0IABMl0J2bRXn34Prf80//Wz/m8coEWkgkA\n"
+    "QweO/eTxuqhcEs/fDBeCsM+xZ9h0ELNeWXHANPh4/H8B8q1OhxPp4fCjTzBNMA8G\n"
+    "A1UdEwEB/wQFMAMBAf8wGwYDVR0RBBQwEocQAAAAAAAAAAAAAAAAAAAAATAdBgNV\n"
+    "HQ4EFgQULj4+mSEZt2wr0g8mOmwZtvLu3LwwCgYIKoZIzj0EAwIDSAAwRQIhAOkp\n"
+    "1BD+Q2vaWGrVxi9DXO+Up+1pVhmHKh/y3F7+2pdtAiBmTR9oOu/BbRZoZGch7eOS\n"
+    "PMUPmG5iwyhJmCftY07aGw==\n"
+    "-----END CERTIFICATE-----\n";
+UNUSED static const char tls_six_key[] =
+    "-----BEGIN PRIVATE KEY-----\n"
+    "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgeSCTvxLn6h77hWHf\n"
+    "51uT++WInhAW0GjD2IouqaK3SG+hRANCAATJdCdm0V59+D63/NP/1s/5vHKBFpIJ\n"
+    "AEMHjv3k8bqoXBLP3wwXgrDPsWfYdBCzXllxwDT4ePx/AfKtTocT6eHw\n"
     "-----END PRIVATE KEY-----\n";
 #endif
