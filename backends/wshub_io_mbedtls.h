@@ -676,10 +676,18 @@ static int wshub_io_mbedtls__handshake(void *session, wshub_tls_fault *fault) {
 static int64_t wshub_io_mbedtls__read(void *session, uint8_t *bytes, size_t cap,
                                       wshub_tls_fault *fault) {
     wshub_io_mbedtls__session *s = (wshub_io_mbedtls__session *)session;
+    size_t before = s->wire->out_len;
     int r;
 
     do r = mbedtls_ssl_read(&s->ssl, bytes, cap);
     while (wshub_io_mbedtls__again(r));
+
+    /* Reading writes alerts alone; and where it goes on behind one, it has warned a peer that
+     * renegotiates. */
+    if ((r > 0 || r == MBEDTLS_ERR_SSL_WANT_READ) && s->wire->out_len != before) {
+        wshub_tls_fail(fault, WSHUB_TLS_FAIL_RECORD, "the peer begins the handshake anew");
+        return WSHUB_TLS_FAILED;
+    }
     if (r > 0) return r;
     if (r == MBEDTLS_ERR_SSL_WANT_READ) return WSHUB_TLS_MORE;
     if (r == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY || r == 0) return WSHUB_TLS_ENDED;

@@ -87,6 +87,7 @@ typedef struct wshub_io_openssl__session {
     wshub_io_openssl__context *context;
     bool unnamed; /* no certificate is for the name that was asked for */
     bool wants;   /* a peer's certificate decides */
+    bool anew;    /* the peer has begun a handshake behind the first, and was warned */
 } wshub_io_openssl__session;
 
 /* ---- what failed ---- */
@@ -388,6 +389,14 @@ static int wshub_io_openssl__ticket(SSL *ssl, unsigned char *name, unsigned char
 
 /* ---- contexts ---- */
 
+/* A renegotiation OpenSSL answers by a warning and goes on: that it was refused is seen here. */
+static void wshub_io_openssl__tells(const SSL *ssl, int what, int alert) {
+    wshub_io_openssl__session *s = (wshub_io_openssl__session *)SSL_get_app_data(ssl);
+
+    if ((what & SSL_CB_WRITE_ALERT) != SSL_CB_WRITE_ALERT) return;
+    if (alert == (SSL3_AL_WARNING << 8 | SSL_AD_NO_RENEGOTIATION)) s->anew = true;
+}
+
 /* What may be agreed on. X25519 is left out where the library has none, as under FIPS. */
 static bool wshub_io_openssl__agrees(SSL_CTX *ctx, const wshub_tls_site *site) {
     char groups[] = "X25519:P-256", less[] = "P-256";
@@ -406,6 +415,7 @@ static SSL_CTX *wshub_io_openssl__ctx(const wshub_tls_site *site, bool client) {
     (void)SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                                     SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     (void)SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_info_callback(ctx, wshub_io_openssl__tells);
     return ctx;
 }
 
@@ -606,6 +616,10 @@ static int64_t wshub_io_openssl__read(void *session, uint8_t *bytes, size_t cap,
 
     ERR_clear_error();
     n = SSL_read(s->ssl, bytes, cap > 16384 ? 16384 : (int)cap);
+    if (s->anew) {
+        wshub_tls_fail(fault, WSHUB_TLS_FAIL_RECORD, "the peer begins the handshake anew");
+        return WSHUB_TLS_FAILED;
+    }
     if (n > 0) return n;
     e = SSL_get_error(s->ssl, n);
     if (e == SSL_ERROR_WANT_READ) return WSHUB_TLS_MORE;

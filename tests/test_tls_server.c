@@ -531,26 +531,35 @@ EACH(keys_are_updated_between_records) {
     } else {
         EXPECT_INT(s->closed, 1);
         EXPECT_INT(s->got_len, 0);
+        EXPECT_INT(site_failed(s, WSHUB_TLS_FAIL_RECORD), 1); /* c7 */
+        EXPECT_HAS(s->error, "a record or message that TLS does not allow");
     }
     tls_peer_free(p);
     SSL_CTX_free(ctx);
     site_end(s);
 }
 
+/* Who renegotiates is refused, and counted; what it said before is told. */
 EACH(a_handshake_is_not_begun_anew) {
     SSL_CTX *ctx = peer_ctx(NULL, NULL, NULL);
     tls_peer *p;
     char buf[8];
     bool ended;
-    site_start(s, engine, (wshub_io_tls_desc){0});
+    int i;
+    site_start(s, engine, (wshub_io_tls_desc){.linger_ms = 20});
     tls_peer_version = TLS1_2_VERSION;
     p = peer_dial(s, ctx, NULL, NULL);
     EXPECT(peer_shaken(s, p));
+    EXPECT_INT(SSL_write(p->ssl, "right", 5), 5);
     (void)SSL_renegotiate(p->ssl);
     (void)SSL_do_handshake(p->ssl);
     (void)peer_hear(s, p, buf, 1, &ended);
-    EXPECT(ended &&
-           s->opened == 1); /* refused, by an alert or a warning that OpenSSL takes as one */
+    EXPECT(ended && s->opened == 1);
+    for (i = 0; i < 60000 && !s->closed; i++) site_step(s);
+    EXPECT_INT(s->closed, 1);
+    EXPECT_INT(s->got_len, 5);
+    EXPECT_INT(site_failed(s, WSHUB_TLS_FAIL_RECORD), 1);
+    EXPECT_HAS(s->error, "begins the handshake anew");
     tls_peer_free(p);
     SSL_CTX_free(ctx);
     tls_peer_version = 0;
