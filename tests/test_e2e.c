@@ -24,7 +24,8 @@ static struct {
     unsigned counter;
 } dice;
 
-static long fails_at; /* the n-th allocation or throw from now; 0: none */
+static long
+    fails_at; /* the n-th allocation or throw from now, of the file's own or of the library; 0: none */
 
 static bool roll(void *user, uint8_t *bytes, size_t count) {
     size_t i;
@@ -42,13 +43,23 @@ static bool roll(void *user, uint8_t *bytes, size_t count) {
 }
 
 static size_t held;
-static long
-    fails_at; /* the n-th allocation from now, of the file's own or of the library; 0: none */
+
+/* Keys that were given back wiped, and those that were not. */
+static struct { int wiped, bare; } keys;
+static void key_given(const wshub_ext_e2e__key *key) {
+    static const mbedtls_gcm_context nothing;
+    if (memcmp(&key->gcm, &nothing, sizeof nothing) == 0)
+        keys.wiped++;
+    else
+        keys.bare++;
+}
 
 static void *own_alloc(void *user, void *ptr, size_t old_bytes, size_t new_bytes) {
     void *p;
     (void)user;
     if (new_bytes && fails_at && --fails_at == 0) return NULL;
+    if (!new_bytes && old_bytes == sizeof(wshub_ext_e2e__key))
+        key_given((const wshub_ext_e2e__key *)ptr);
     p = realloc(ptr, new_bytes ? new_bytes : 1);
     held += new_bytes;
     held -= old_bytes;
@@ -135,6 +146,7 @@ static void stop(void) {
     EXPECT_INT(st.clients, 0);
     wshub_ext_e2e_destroy(e2e);
     EXPECT_INT(held, 0);
+    EXPECT_INT(keys.bare, 0);
 }
 
 static wshub_ext_e2e_stats told(void) {
@@ -627,7 +639,9 @@ TEST(keys_are_changed_without_losing_a_message) {
     EXPECT_STR(hear(&p), "{\"event\":\"x\",\"data\":1}");
 
     say_sealed(&old, &late);
+    keys.wiped = 0;
     say(&p, "{\"event\":\"new\"}");
+    EXPECT_INT(keys.wiped, 1);
     EXPECT_NOTE("late  ;new  ;");
     say_sealed(&old, &late);
     EXPECT_STR(hear(&p), INVALID);
