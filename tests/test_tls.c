@@ -49,6 +49,34 @@ EACH_WAY(talk_in_memory, false) {
     pair_stop(p);
 }
 
+/* c1: behind more than a paused owner has been told of comes the end: it hears all of it first, then
+ * the end, or, where there was no close_notify, that the stream is closed. */
+EACH_WAY(what_waits_is_told_before_the_end, false) {
+    int cut;
+    for (cut = 0; cut < 2; cut++) {
+        pair *p = fresh(NULL);
+        p->server.pauses = true;
+        p->server.echoes = false;
+        p->client.first = 10;
+        EXPECT(pair_dial(p, 150000));
+        pair_pump(p);
+        p->client.say_len = p->client.want;
+        pair_say(&p->client);
+        if (!cut) p->client.io->close(p->client.io->ctx, p->client.conn, true);
+        while (pair_carry(&p->client, &p->server, &p->to_server, &p->carried[0])) {
+        }
+        if (cut) wshub_io_fake_half_close(p->server.net, p->server.conn);
+        EXPECT(p->server.paused && p->server.got_len < p->client.want);
+        EXPECT(!p->server.ended && !p->server.closed);
+        pair_finish(p);
+        pair_holds(p);
+        EXPECT_INT(p->server.got_len, p->client.want);
+        EXPECT_INT(p->server.ended, !cut);
+        EXPECT_INT(p->server.tls->stats.truncated, cut);
+        pair_stop(p);
+    }
+}
+
 /* Whatever the pieces in which bytes come and go, the ends hear the same. */
 EACH_WAY(pieces_of_any_size, false) {
     static const uint32_t sizes[] = {1, 2, 5, 6, 7, 600};
