@@ -493,6 +493,43 @@ EACH(what_waits_while_paused_comes_without_an_event) {
     site_end(s);
 }
 
+/* c1, c4: the same, and the end of the socket is seen while some of it waits: all of it is told
+ * first; then the end, or, without close_notify, that the stream is closed. */
+EACH(what_waits_while_paused_comes_before_the_end) {
+    SSL_CTX *ctx = peer_ctx(NULL, NULL, NULL);
+    static char much[130000];
+    int cut, i;
+    memset(much, 'm', sizeof much);
+    for (cut = 0; cut < 2; cut++) {
+        tls_peer *p;
+        size_t sent = 0;
+        site_start(s, engine, (wshub_io_tls_desc){0});
+        p = peer_dial(s, ctx, NULL, NULL);
+        EXPECT(peer_shaken(s, p));
+        s->io->pause(s->io->ctx, s->conn, true);
+        s->pause = true;
+        for (i = 0; i < 60000 && sent < sizeof much; i++) {
+            int n = SSL_write(p->ssl, much + sent, (int)(sizeof much - sent));
+            if (n > 0) sent += (size_t)n;
+            site_step(s);
+        }
+        EXPECT_INT(sent, sizeof much);
+        if (!cut) EXPECT(SSL_shutdown(p->ssl) >= 0);
+        EXPECT_INT(shutdown(p->fd, SHUT_WR), 0);
+        for (i = 0; i < 60000 && !s->ended && !s->closed; i++) {
+            s->io->pause(s->io->ctx, s->conn, false);
+            site_step(s);
+        }
+        EXPECT_INT(s->got_len, sizeof much);
+        EXPECT_INT(s->ended, !cut);
+        EXPECT_INT(s->closed, cut);
+        EXPECT_INT(site_stats(s).truncated, cut);
+        tls_peer_free(p);
+        site_end(s);
+    }
+    SSL_CTX_free(ctx);
+}
+
 /* mbedTLS 3.x speaks TLS 1.3 and does not know the message: who sends it is refused. */
 static bool updates_keys(const tls_engine *engine) {
     return strcmp(engine->name, "mbedTLS") != 0;
