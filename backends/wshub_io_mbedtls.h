@@ -3,8 +3,8 @@
  * An engine of wshub_io_tls.h, where all is said that is not mbedTLS's own.
  *
  * [x] mbedTLS 2.28, and 3.1 to 3.6: TLS 1.2, and 1.3 where the library was built with it (3.6 is,
- *     as it comes); ECDHE with AES-GCM or ChaCha20-Poly1305; P-256 and X25519; older versions and
- *     renegotiation are refused
+ *     as it comes); ECDHE with AES-GCM or ChaCha20-Poly1305; P-256 and X25519; older versions are
+ *     refused; who renegotiates is closed, and counted as RECORD
  * [x] tickets sealed by AES-256-GCM with the keys of the description
  * [x] names are compared here: alternative names alone, a wildcard for one label, addresses with
  *     entries that are addresses

@@ -2,8 +2,8 @@
  *
  * An engine of wshub_io_tls.h, where all is said that is not OpenSSL's own.
  *
- * [x] TLS 1.2 (ECDHE with AES-GCM or ChaCha20-Poly1305) and 1.3; P-256 and X25519; older versions,
- *     compression and renegotiation are refused
+ * [x] TLS 1.2 (ECDHE with AES-GCM or ChaCha20-Poly1305) and 1.3; P-256 and X25519; older versions
+ *     and compression are refused; who renegotiates is closed, and counted as RECORD
  * [x] KeyUpdate, answered between records
  * [x] an idle session keeps no buffer of a record (SSL_MODE_RELEASE_BUFFERS): with OpenSSL 3.0 and
  *     TLS 1.3 a stream costs 15 KiB more than a plain one, all of it the library's session
