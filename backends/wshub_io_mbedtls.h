@@ -679,8 +679,9 @@ static int64_t wshub_io_mbedtls__read(void *session, uint8_t *bytes, size_t cap,
     size_t before = s->wire->out_len;
     int r;
 
+    /* 0 is no end, as the wire never says one: it is a record that holds nothing, behind another. */
     do r = mbedtls_ssl_read(&s->ssl, bytes, cap);
-    while (wshub_io_mbedtls__again(r));
+    while (r == 0 || wshub_io_mbedtls__again(r));
 
     /* Reading writes alerts alone; and where it goes on behind one, it has warned a peer that
      * renegotiates. */
@@ -690,7 +691,7 @@ static int64_t wshub_io_mbedtls__read(void *session, uint8_t *bytes, size_t cap,
     }
     if (r > 0) return r;
     if (r == MBEDTLS_ERR_SSL_WANT_READ) return WSHUB_TLS_MORE;
-    if (r == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY || r == 0) return WSHUB_TLS_ENDED;
+    if (r == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY) return WSHUB_TLS_ENDED;
     return wshub_io_mbedtls__failed(s, r, fault);
 }
 

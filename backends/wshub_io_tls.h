@@ -687,6 +687,20 @@ static wshub_err wshub_io_tls__site_make(wshub_io_tls *tls, const wshub_io_tls_d
     return WSHUB_OK;
 }
 
+/* What dialling needs is made when somebody dials: the roots of a system are many. */
+static wshub_err wshub_io_tls__dials(wshub_io_tls *tls, wshub_tls_fault *fault) {
+    wshub_io_tls_desc desc = tls->desc;
+    wshub_tls_pair own;
+
+    if (tls->client) return WSHUB_OK;
+    own.name = NULL;
+    own.cert = tls->own_cert;
+    own.key = tls->own_key;
+    desc.roots = tls->roots;
+    desc.own = tls->own_cert ? &own : NULL;
+    return wshub_io_tls__site_make(tls, &desc, true, &tls->client, fault);
+}
+
 /* ---- streams ---- */
 
 /* Which changes of a state there are: from it (the row) to others (bits). */
@@ -1203,12 +1217,24 @@ static void wshub_io_tls__wanted(const wshub_io_tls__stream *s, wshub_tls_wanted
     out_wanted->verify = (wshub_verify)s->verify;
 }
 
+/* Makes the session of a stream, of what is there now: all may have been read again since it was
+ * dialled, or came in. */
 static bool wshub_io_tls__begin(wshub_io_tls *tls, wshub_io_tls__stream *s) {
-    wshub_tls_site *site = s->client ? tls->client : tls->server;
+    wshub_tls_site *site;
     wshub_tls_wanted wanted;
     wshub_tls_fault fault;
 
-    WSHUB_ASSERT(site && !s->session && !tls->wire.out_len);
+    WSHUB_ASSERT(!s->session && !tls->wire.out_len);
+    if (s->client && wshub_io_tls__dials(tls, &fault)) {
+        wshub_io_tls__fail(tls, s, &fault);
+        return false;
+    }
+    site = s->client ? tls->client : tls->server;
+    if (!site) {
+        tls->stats.shed++; /* as whoever comes in from now on */
+        wshub_io_tls__drop(tls, s);
+        return false;
+    }
     if (s->client) wshub_io_tls__wanted(s, &wanted);
     s->session = tls->engine->begin(site->context, &tls->wire, s->client ? &wanted : NULL, &fault);
     if (!s->session) {
@@ -1604,36 +1630,21 @@ static wshub_err wshub_io_tls__guest(void *ctx, const wshub_io_owner *owner, boo
     return err;
 }
 
-/* What dialling needs is made when somebody dials: the roots of a system are many. */
-static wshub_err wshub_io_tls__dials(wshub_io_tls *tls) {
-    wshub_io_tls_desc desc = tls->desc;
-    wshub_tls_pair own;
-    wshub_tls_fault fault;
-    wshub_err err;
-
-    if (tls->client) return WSHUB_OK;
-    own.name = NULL;
-    own.cert = tls->own_cert;
-    own.key = tls->own_key;
-    desc.roots = tls->roots;
-    desc.own = tls->own_cert ? &own : NULL;
-    err = wshub_io_tls__site_make(tls, &desc, true, &tls->client, &fault);
-    if (!err) return err;
-    (void)snprintf(tls->error, sizeof tls->error, "TLS: cannot dial: %s", fault.text);
-    tls->error_ours = true;
-    return err == WSHUB_ERR_PARAM ? WSHUB_ERR_IO : err;
-}
-
 static wshub_err wshub_io_tls__connect(void *ctx, void *guest_ctx, const wshub_dial *dial,
                                        wshub_conn *out_conn) {
     wshub_io_tls *tls = (wshub_io_tls *)ctx;
     wshub_io_tls__side *side = wshub_io_tls__guest_of(tls, guest_ctx);
     wshub_io_tls__stream *s;
+    wshub_tls_fault fault;
     wshub_dial plain;
     wshub_err err;
 
     if (!side || !dial->address) return WSHUB_ERR_PARAM;
-    if (dial->secure && (err = wshub_io_tls__dials(tls)) != WSHUB_OK) return err;
+    if (dial->secure && (err = wshub_io_tls__dials(tls, &fault)) != WSHUB_OK) {
+        (void)snprintf(tls->error, sizeof tls->error, "TLS: cannot dial: %s", fault.text);
+        tls->error_ours = true;
+        return err == WSHUB_ERR_PARAM ? WSHUB_ERR_IO : err;
+    }
     s = (wshub_io_tls__stream *)calloc(1, sizeof *s);
     if (!s) return WSHUB_ERR_NOMEM;
     s->secure = s->client = dial->secure;

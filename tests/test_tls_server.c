@@ -714,6 +714,78 @@ EACH(certificates_are_read_from_files) {
     site_end(s);
 }
 
+/* With no certificate left, who comes in is closed, and so is who came in and has said nothing. */
+EACH(who_has_said_nothing_yet_outlives_a_reload_that_takes_all_certificates_away) {
+    SSL_CTX *ctx = peer_ctx(NULL, NULL, NULL);
+    wshub_io_tls_desc none = {0};
+    tls_peer *p;
+    int fd;
+    char byte;
+    int i;
+    site_start(s, engine, (wshub_io_tls_desc){0});
+    fd = dial_port(s->port);
+    for (i = 0; i < 60000 && !site_stats(s).under_way; i++) site_step(s);
+    EXPECT_INT(site_stats(s).under_way, 1);
+    EXPECT_INT(wshub_io_tls_reload(s->tls, &none), WSHUB_OK);
+    p = tls_peer_on(fd, ctx);
+    for (i = 0; i < 60000 && !site_stats(s).shed; i++) site_step(s);
+    EXPECT_INT(site_stats(s).shed, 1);
+    EXPECT_INT(s->opened, 0);
+    while (recv(fd, &byte, 1, 0) > 0) {} /* it is closed */
+    tls_peer_free(p);
+    SSL_CTX_free(ctx);
+    site_end(s);
+}
+
+#ifdef WITH_MBEDTLS
+static int mbed_random(void *ctx, unsigned char *out, size_t count) {
+    (void)ctx;
+    memset(out, 7, count);
+    return 0;
+}
+static int mbed_says(void *ctx, const unsigned char *bytes, size_t count) {
+    ssize_t n = send(*(int *)ctx, bytes, count, MSG_NOSIGNAL);
+    return n < 0 ? MBEDTLS_ERR_SSL_WANT_WRITE : (int)n;
+}
+static int mbed_hears(void *ctx, unsigned char *bytes, size_t count) {
+    ssize_t n = recv(*(int *)ctx, bytes, count, MSG_DONTWAIT);
+    return n < 0 ? MBEDTLS_ERR_SSL_WANT_READ : (int)n;
+}
+/* Records that hold nothing may come at any time (RFC 5246 6.2.1, RFC 8446 5.1), and some send one
+ * in front of each that holds something: they are no end. */
+EACH(records_that_hold_nothing_end_nothing) {
+    mbedtls_ssl_config conf;
+    mbedtls_ssl_context ssl;
+    int fd, r = MBEDTLS_ERR_SSL_WANT_READ, i;
+    site_start(s, engine, (wshub_io_tls_desc){0});
+    fd = dial_port(s->port);
+    mbedtls_ssl_config_init(&conf);
+    mbedtls_ssl_init(&ssl);
+    EXPECT_INT(mbedtls_ssl_config_defaults(&conf, MBEDTLS_SSL_IS_CLIENT,
+                                           MBEDTLS_SSL_TRANSPORT_STREAM,
+                                           MBEDTLS_SSL_PRESET_DEFAULT),
+               0);
+    mbedtls_ssl_conf_authmode(&conf, MBEDTLS_SSL_VERIFY_NONE);
+    mbedtls_ssl_conf_rng(&conf, mbed_random, NULL);
+    EXPECT_INT(mbedtls_ssl_setup(&ssl, &conf), 0);
+    mbedtls_ssl_set_bio(&ssl, &fd, mbed_says, mbed_hears, NULL);
+    for (i = 0; i < 60000 && r; i++) {
+        r = mbedtls_ssl_handshake(&ssl);
+        site_step(s);
+    }
+    EXPECT_INT(r, 0);
+    for (i = 0; i < 3; i++) EXPECT_INT(mbedtls_ssl_write(&ssl, (const unsigned char *)"", 0), 0);
+    EXPECT_INT(mbedtls_ssl_write(&ssl, (const unsigned char *)"hello", 5), 5);
+    for (i = 0; i < 60000 && s->got_len < 5 && !s->ended && !s->closed; i++) site_step(s);
+    EXPECT_INT(s->ended + s->closed, 0);
+    EXPECT_INT(s->got_len, 5);
+    mbedtls_ssl_free(&ssl);
+    mbedtls_ssl_config_free(&conf);
+    (void)close(fd);
+    site_end(s);
+}
+#endif
+
 /* A program's own failures with the library are nobody's here. */
 EACH(what_waits_in_the_librarys_error_queue_harms_nobody) {
     SSL_CTX *ctx = peer_ctx(NULL, NULL, NULL);
@@ -886,6 +958,39 @@ EACH(a_cut_harms_no_websocket_that_has_said_close) {
         site_end(s);
     }
     SSL_CTX_free(ctx);
+}
+
+/* What dialling needs is made when somebody dials: who is on the way when all is read again, and no
+ * roots are named, goes on with the system's that are there then, or fails if there are none. */
+EACH(who_is_dialling_outlives_a_reload) {
+    static const wshub_io_tls_desc read = {.pairs = &the_pair, .pairs_count = 1};
+    char roots[] = "/tmp/wshub-roots-XXXXXX";
+    int fd = mkstemp(roots), gone, i;
+    EXPECT(fd >= 0 && write(fd, tls_root_cert, strlen(tls_root_cert)) > 0);
+    EXPECT_INT(close(fd), 0);
+    EXPECT_INT(setenv("SSL_CERT_FILE", roots, 1), 0);
+    for (gone = 0; gone < 2; gone++) {
+        char address[64];
+        wshub_dial dial = {.address = address, .secure = true, .verify = WSHUB_VERIFY_FULL};
+        wshub_io_owner o;
+        site guest;
+        wshub_conn c;
+        memset(&guest, 0, sizeof guest);
+        site_start(s, engine, (wshub_io_tls_desc){0});
+        o = site_owner(&guest);
+        guest.io = s->io;
+        (void)snprintf(address, sizeof address, "127.0.0.1:%u", (unsigned)s->port);
+        EXPECT_INT(s->io->guest(s->io->ctx, &o, true), WSHUB_OK);
+        EXPECT_INT(s->io->connect(s->io->ctx, &guest, &dial, &c), WSHUB_OK);
+        EXPECT_INT(wshub_io_tls_reload(s->tls, &read), WSHUB_OK);
+        if (gone) EXPECT_INT(unlink(roots), 0);
+        for (i = 0; i < 60000 && !(guest.opened && s->opened) && !guest.closed; i++) site_step(s);
+        EXPECT_INT(guest.opened, !gone);
+        EXPECT_INT(guest.closed, gone);
+        EXPECT_INT(s->io->guest(s->io->ctx, &o, false), WSHUB_OK);
+        site_end(s);
+    }
+    EXPECT_INT(unsetenv("SSL_CERT_FILE"), 0);
 }
 
 EACH(what_is_wrong_with_a_description_is_said) {
