@@ -221,38 +221,62 @@ typedef struct wshub_eio_link__line {
     bool asked;    /* a request is under way */
 } wshub_eio_link__line;
 
-struct wshub_eio_link {
-    wshub_ws_pool *pool;
+/* What a session needs while it polls, until a WebSocket carries it. */
+typedef struct wshub_eio_link__polled {
     wshub_eio_link_desc desc;
-    void *user;
-    wshub_ws ws;          /* that carries it, or is probed; {0}: none */
-    wshub_ws_timer timer; /* of the open packet, of the server's ping, of leaving */
-    wshub_ws_timer soon;  /* what is to be done when no order runs */
-    wshub_ws_timer probe; /* of the WebSocket that is probed */
     wshub_eio_link__line poll, post;
     wshub_eio_link__packet *first, *last; /* to be posted */
     size_t waits;                         /* bytes of these as they are posted */
     size_t posted;                        /* of the post that is under way */
     char *sid;                            /* as it stands in a URL; NULL: not told */
-    uint64_t due_ms;                      /* when the server has to have pinged */
-    uint64_t pong_ms;                     /* when we have answered that last */
-    uint32_t silence_ms;                  /* the server pings within */
+    uint64_t probe_ms;                    /* until when the WebSocket that is probed may take;
+                                             WSHUB_NEVER: none is */
     uint32_t payload_max;                 /* of a post */
     uint32_t requests;                    /* that were made */
-    uint16_t depth;
+} wshub_eio_link__polled;
+
+/* Thousands are idle on a WebSocket each: what those have no use for stands in `polled`. */
+struct wshub_eio_link {
+    wshub_ws_pool *pool;
+    const wshub_ws_desc *to;
+    const wshub_eio_link_events *events;
+    void *user;
+    wshub_ws ws;                    /* that carries it, or is probed; {0}: none */
+    wshub_eio_link__polled *polled; /* NULL: a WebSocket carries it */
+    wshub_ws_timer timer;           /* of all its clocks: wshub_eio_link__rearm() */
+    uint64_t due_ms;     /* of the open packet, of the server's ping, of leaving; or WSHUB_NEVER */
+    uint32_t pong_ms;    /* when we have answered a ping last: the low half; 0: never */
+    uint32_t silence_ms; /* the server pings within */
+    uint8_t depth;
     uint8_t state, way;
     bool doomed;
+    bool soon;    /* something is to be done when no order runs */
     bool cut;     /* over() is owed for a drop */
     bool there;   /* it is over, and can still be closed in order */
     bool excused; /* its clock was late once */
 };
 
+/* When it wants to be looked at: its one timer serves all its clocks. */
+static void wshub_eio_link__rearm(wshub_eio_link *link) {
+    uint64_t due = link->due_ms;
+
+    if (link->polled && link->polled->probe_ms < due) due = link->polled->probe_ms;
+    if (link->soon) due = 1;
+    wshub_ws_timer_start(link->pool, &link->timer, due);
+}
+
+/* Sets the clock of its state. */
+static void wshub_eio_link__due(wshub_eio_link *link, uint64_t due_ms) {
+    link->due_ms = due_ms;
+    wshub_eio_link__rearm(link);
+}
+
 /* The one door of its state. */
 static void wshub_eio_link__to(wshub_eio_link *link, wshub_eio_link__state state) {
     WSHUB_ASSERT(link->state < (uint8_t)state ||
                  (link->state == WSHUB_EIO_LINK__OVER && state == WSHUB_EIO_LINK__LEAVING));
-    wshub_ws_timer_stop(link->pool, &link->timer);
     link->state = (uint8_t)state;
+    wshub_eio_link__due(link, WSHUB_NEVER);
 }
 
 /* The one door of what carries it. */
@@ -261,10 +285,11 @@ static void wshub_eio_link__way_to(wshub_eio_link *link, wshub_eio_link__way way
         1 << WSHUB_EIO_LINK__PROBING, 1 << WSHUB_EIO_LINK__POLLING | 1 << WSHUB_EIO_LINK__PAUSING,
         1 << WSHUB_EIO_LINK__POLLING | 1 << WSHUB_EIO_LINK__WEBSOCKET, 0};
 
-    WSHUB_ASSERT(after[link->way] >> way & 1);
+    WSHUB_ASSERT(link->polled && after[link->way] >> way & 1);
     (void)after; /* only asserted */
-    wshub_ws_timer_stop(link->pool, &link->probe);
     link->way = (uint8_t)way;
+    link->polled->probe_ms = WSHUB_NEVER;
+    wshub_eio_link__rearm(link);
 }
 
 /* ---- memory ---- */
@@ -281,38 +306,71 @@ static size_t wshub_eio_link__wire(wshub_ws_kind kind, size_t count) {
 
 /* Takes the first packet out of those that wait. */
 static void wshub_eio_link__shift(wshub_eio_link *link) {
-    wshub_eio_link__packet *packet = link->first;
+    wshub_eio_link__polled *polled = link->polled;
+    wshub_eio_link__packet *packet = polled->first;
 
-    link->first = packet->next;
-    if (!link->first) link->last = NULL;
-    link->waits -= wshub_eio_link__wire(packet->kind, packet->len);
+    polled->first = packet->next;
+    if (!polled->first) polled->last = NULL;
+    polled->waits -= wshub_eio_link__wire(packet->kind, packet->len);
     (void)wshub_ws_alloc(link->pool, packet, sizeof *packet + packet->len, 0);
+}
+
+/* Lets its lines of HTTP go. */
+static void wshub_eio_link__lines_cut(wshub_eio_link *link) {
+    wshub_eio_link__polled *polled = link->polled;
+
+    (void)wshub_ws_forget(link->pool, polled->poll.line);
+    (void)wshub_ws_forget(link->pool, polled->post.line);
+    polled->poll.line.id = polled->post.line.id = 0;
+    polled->poll.asked = polled->post.asked = false;
+    polled->posted = 0;
+}
+
+/* What polls needs memory of its own. False: out of memory. */
+static bool wshub_eio_link__polled_new(wshub_eio_link *link, const wshub_eio_link_desc *desc) {
+    wshub_eio_link__polled *polled =
+        (wshub_eio_link__polled *)wshub_ws_alloc(link->pool, NULL, 0, sizeof *polled);
+
+    if (!polled) return false;
+    memset(polled, 0, sizeof *polled);
+    polled->desc = *desc;
+    polled->probe_ms = WSHUB_NEVER;
+    link->polled = polled;
+    return true;
+}
+
+/* It polls no more. */
+static void wshub_eio_link__polled_free(wshub_eio_link *link) {
+    wshub_eio_link__polled *polled = link->polled;
+
+    if (!polled) return;
+    wshub_eio_link__lines_cut(link);
+    while (polled->first) wshub_eio_link__shift(link);
+    wshub_eio_link__text_free(link, &polled->sid);
+    (void)wshub_ws_alloc(link->pool, polled, sizeof *polled, 0);
+    link->polled = NULL;
 }
 
 /* Lets all its streams go, of which nothing is heard any more. */
 static void wshub_eio_link__cut(wshub_eio_link *link) {
     (void)wshub_ws_forget(link->pool, link->ws);
-    (void)wshub_ws_forget(link->pool, link->poll.line);
-    (void)wshub_ws_forget(link->pool, link->post.line);
-    link->ws.id = link->poll.line.id = link->post.line.id = 0;
-    link->poll.asked = link->post.asked = false;
-    link->posted = 0;
-    wshub_ws_timer_stop(link->pool, &link->probe);
+    link->ws.id = 0;
+    if (!link->polled) return;
+    wshub_eio_link__lines_cut(link);
+    link->polled->probe_ms = WSHUB_NEVER;
 }
 
 static void wshub_eio_link__free(wshub_eio_link *link) {
     wshub_eio_link__cut(link);
-    while (link->first) wshub_eio_link__shift(link);
-    wshub_eio_link__text_free(link, &link->sid);
+    wshub_eio_link__polled_free(link);
     wshub_ws_timer_remove(link->pool, &link->timer);
-    wshub_ws_timer_remove(link->pool, &link->soon);
-    wshub_ws_timer_remove(link->pool, &link->probe);
     (void)wshub_ws_alloc(link->pool, link, sizeof *link, 0);
 }
 
 /* Each report and timer stands between these two: what is destroyed in between goes with the
  * outermost. */
 static void wshub_eio_link__enter(wshub_eio_link *link) {
+    WSHUB_ASSERT(link->depth < UINT8_MAX);
     link->depth++;
 }
 static void wshub_eio_link__leave(wshub_eio_link *link) {
@@ -326,8 +384,8 @@ static bool wshub_eio_link__listens(const wshub_eio_link *link) {
 }
 
 static void wshub_eio_link__soon(wshub_eio_link *link) {
-    uint64_t now = wshub_ws_now_ms(link->pool);
-    wshub_ws_timer_start(link->pool, &link->soon, now + !now);
+    link->soon = true;
+    wshub_eio_link__rearm(link);
 }
 
 /* ---- where to ---- */
@@ -415,7 +473,7 @@ static void wshub_eio_link__over(wshub_eio_link *link, const char *reason, const
     over.there = link->there = there && over.opened;
     wshub_eio_link__to(link, WSHUB_EIO_LINK__OVER);
     if (!over.there) wshub_eio_link__cut(link);
-    if (link->desc.events->over) link->desc.events->over(link, &over, link->user);
+    if (link->events->over) link->events->over(link, &over, link->user);
 }
 
 /* What came is no Engine.IO. */
@@ -432,7 +490,7 @@ static void wshub_eio_link__exhausted(wshub_eio_link *link) {
 static void wshub_eio_link__closed(wshub_eio_link *link) {
     wshub_eio_link__cut(link);
     wshub_eio_link__to(link, WSHUB_EIO_LINK__OVER);
-    if (link->desc.events->closed) link->desc.events->closed(link, link->user);
+    if (link->events->closed) link->events->closed(link, link->user);
 }
 
 /* One of its streams has failed. */
@@ -451,9 +509,8 @@ static void wshub_eio_link__failed(wshub_eio_link *link, const wshub_ws_gone *go
 
 /* The server has pinged, or opened the session: it has to ping again in time. */
 static void wshub_eio_link__watch(wshub_eio_link *link) {
-    link->due_ms = wshub_ws_now_ms(link->pool) + link->silence_ms;
     link->excused = false;
-    wshub_ws_timer_start(link->pool, &link->timer, link->due_ms);
+    wshub_eio_link__due(link, wshub_ws_now_ms(link->pool) + link->silence_ms);
 }
 
 /* The server has not pinged in time. A clock that rings much too late has slept, and what came
@@ -474,6 +531,7 @@ static void wshub_eio_link__silent(wshub_eio_link *link) {
 /* Has a packet wait for a post. */
 static wshub_err wshub_eio_link__queue(wshub_eio_link *link, wshub_ws_kind kind, const void *bytes,
                                        size_t count) {
+    wshub_eio_link__polled *polled = link->polled;
     wshub_eio_link__packet *packet =
         (wshub_eio_link__packet *)wshub_ws_alloc(link->pool, NULL, 0, sizeof *packet + count);
 
@@ -482,12 +540,12 @@ static wshub_err wshub_eio_link__queue(wshub_eio_link *link, wshub_ws_kind kind,
     packet->len = count;
     packet->kind = kind;
     if (count) memcpy(packet + 1, bytes, count);
-    if (link->last)
-        link->last->next = packet;
+    if (polled->last)
+        polled->last->next = packet;
     else
-        link->first = packet;
-    link->last = packet;
-    link->waits += wshub_eio_link__wire(kind, count);
+        polled->first = packet;
+    polled->last = packet;
+    polled->waits += wshub_eio_link__wire(kind, count);
     wshub_eio_link__soon(link);
     return WSHUB_OK;
 }
@@ -519,7 +577,7 @@ WSHUB_API wshub_err wshub_eio_link_send(wshub_eio_link *link, wshub_ws_kind kind
 
 WSHUB_API size_t wshub_eio_link_unsent(const wshub_eio_link *link) {
     if (link->way == WSHUB_EIO_LINK__WEBSOCKET) return wshub_ws_unsent(link->pool, link->ws);
-    return link->waits + link->posted;
+    return link->polled->waits + link->polled->posted;
 }
 
 /* ---- lines of HTTP ---- */
@@ -534,17 +592,18 @@ static const wshub_ws_http_events wshub_eio_link__http_events = {wshub_eio_link_
 
 /* Opens a line. Returns as wshub_ws_http_open(). */
 static wshub_err wshub_eio_link__line_open(wshub_eio_link *link, wshub_eio_link__line *on) {
-    wshub_ws_desc desc = *link->desc.ws;
+    const wshub_eio_link_desc *asked = &link->polled->desc;
+    wshub_ws_desc desc = *asked->ws;
     char url[320];
 
     (void)wshub_ws_forget(link->pool, on->line);
     on->line.id = 0;
 
-    (void)wshub_eio_link__url(&link->desc, true, NULL, url, sizeof url);
+    (void)wshub_eio_link__url(asked, true, NULL, url, sizeof url);
     desc.url = url;
     desc.user = link;
     desc.idle_timeout_ms = WSHUB_EIO_LINK__POST_IDLE_MS;
-    desc.message_bytes_max = link->desc.payload_bytes_max ? link->desc.payload_bytes_max : 16777216;
+    desc.message_bytes_max = asked->payload_bytes_max ? asked->payload_bytes_max : 16777216;
     return wshub_ws_http_open(link->pool, &desc, &wshub_eio_link__http_events, &on->line);
 }
 
@@ -552,15 +611,16 @@ static wshub_err wshub_eio_link__line_open(wshub_eio_link *link, wshub_eio_link_
  * False: out of memory. */
 static bool wshub_eio_link__ask(wshub_eio_link *link, wshub_eio_link__line *on,
                                 const wshub_ws_request *request) {
+    wshub_eio_link__polled *polled = link->polled;
     char target[WSHUB_EIO_LINK__URL_MAX + 40];
     wshub_ws_request asked = *request;
     wshub_err err = WSHUB_ERR_STALE;
     size_t n;
 
     /* `t` is never the same, so that no cache between us takes one answer for another. */
-    n = wshub_eio_link__target(&link->desc, "polling", link->sid, target, sizeof target);
+    n = wshub_eio_link__target(&polled->desc, "polling", polled->sid, target, sizeof target);
     (void)snprintf(target + n, sizeof target - n, "&t=%lx-%lx",
-                   (unsigned long)wshub_ws_now_ms(link->pool), (unsigned long)++link->requests);
+                   (unsigned long)wshub_ws_now_ms(link->pool), (unsigned long)++polled->requests);
     asked.target = target;
 
     if (on->line.id) err = wshub_ws_http_request(link->pool, on->line, &asked);
@@ -577,21 +637,21 @@ static bool wshub_eio_link__ask(wshub_eio_link *link, wshub_eio_link__line *on,
 static void wshub_eio_link__poll(wshub_eio_link *link) {
     wshub_ws_request request;
 
-    WSHUB_ASSERT(!link->poll.asked); /* two polls at a time end a session */
+    WSHUB_ASSERT(!link->polled->poll.asked); /* two polls at a time end a session */
     memset(&request, 0, sizeof request);
     request.method = "GET";
     request.timeout_ms = WSHUB_OFF;
-    if (!wshub_eio_link__ask(link, &link->poll, &request)) wshub_eio_link__exhausted(link);
+    if (!wshub_eio_link__ask(link, &link->polled->poll, &request)) wshub_eio_link__exhausted(link);
 }
 
 /* Writes the packets of a post: as many as the server takes, at least one. Returns how many. */
 static size_t wshub_eio_link__payload(const wshub_eio_link *link, char *out, size_t *out_len) {
-    const wshub_eio_link__packet *packet = link->first;
+    const wshub_eio_link__packet *packet = link->polled->first;
     size_t len = 0, count = 0, wire;
 
     for (; packet; packet = packet->next, count++) {
         wire = wshub_eio_link__wire(packet->kind, packet->len);
-        if (count && len + 1 + wire > link->payload_max) break;
+        if (count && len + 1 + wire > link->polled->payload_max) break;
         if (count) {
             if (out) out[len] = WSHUB_EIO_SEPARATOR;
             len++;
@@ -608,12 +668,13 @@ static size_t wshub_eio_link__payload(const wshub_eio_link *link, char *out, siz
 
 /* Posts what waits, unless a post is under way, or the session moves to its WebSocket. */
 static void wshub_eio_link__post(wshub_eio_link *link) {
+    wshub_eio_link__polled *polled = link->polled;
     wshub_ws_request request;
     size_t len, count;
     char *body;
     bool ok;
 
-    if (!link->first || link->post.asked || link->way == WSHUB_EIO_LINK__PAUSING) return;
+    if (!polled->first || polled->post.asked || link->way == WSHUB_EIO_LINK__PAUSING) return;
     count = wshub_eio_link__payload(link, NULL, &len);
     body = (char *)wshub_ws_alloc(link->pool, NULL, 0, len + 1);
     ok = body != NULL;
@@ -625,11 +686,11 @@ static void wshub_eio_link__post(wshub_eio_link *link) {
         request.body = body;
         request.body_bytes = len;
         request.timeout_ms = WSHUB_OFF; /* or pongs do not arrive, and the server ends it */
-        ok = wshub_eio_link__ask(link, &link->post, &request);
+        ok = wshub_eio_link__ask(link, &polled->post, &request);
         (void)wshub_ws_alloc(link->pool, body, len + 1, 0);
     }
     if (ok) {
-        link->posted = len;
+        polled->posted = len;
         while (count--) wshub_eio_link__shift(link);
     } else if (link->state == WSHUB_EIO_LINK__LEAVING) {
         wshub_eio_link__closed(link);
@@ -651,28 +712,41 @@ static bool wshub_eio_link__offered(wshub_str upgrades) {
     return false;
 }
 
-static bool wshub_eio_link__ws_open(wshub_eio_link *link);
+static bool wshub_eio_link__ws_open(wshub_eio_link *link, const wshub_eio_link_desc *desc);
 
 /* A probe may take as long as an attempt. */
 static void wshub_eio_link__probe_clock(wshub_eio_link *link) {
-    uint32_t wait = link->desc.ws->connect_timeout_ms ? link->desc.ws->connect_timeout_ms : 20000;
+    uint32_t wait = link->to->connect_timeout_ms ? link->to->connect_timeout_ms : 20000;
 
-    if (wait != WSHUB_OFF)
-        wshub_ws_timer_start(link->pool, &link->probe, wshub_ws_now_ms(link->pool) + wait);
+    if (wait == WSHUB_OFF) return;
+    link->polled->probe_ms = wshub_ws_now_ms(link->pool) + wait;
+    wshub_eio_link__rearm(link);
 }
 
 /* Opens a WebSocket beside the polls. Out of memory: polling goes on. */
 static void wshub_eio_link__probe(wshub_eio_link *link) {
     wshub_eio_link__way_to(link, WSHUB_EIO_LINK__PROBING);
-    if (wshub_eio_link__ws_open(link))
+    if (wshub_eio_link__ws_open(link, &link->polled->desc))
         wshub_eio_link__probe_clock(link);
     else
         wshub_eio_link__way_to(link, WSHUB_EIO_LINK__POLLING);
 }
 
+/* Notes what polls and posts have to know of the session. False: it has no id of use. */
+static bool wshub_eio_link__polled_opened(wshub_eio_link *link, wshub_str json) {
+    wshub_eio_link__polled *polled = link->polled;
+    int64_t most;
+
+    polled->payload_max = 1u << 30;
+    if (!wshub_json_int(wshub_json_find(json, "maxPayload"), 1, 1 << 30, &most))
+        polled->payload_max = (uint32_t)most;
+    polled->sid = wshub_eio_link__sid(link, wshub_json_find(json, "sid"));
+    return polled->sid != NULL;
+}
+
 /* The first packet: what the session is like. */
 static void wshub_eio_link__opened(wshub_eio_link *link, wshub_str json) {
-    int64_t interval, timeout, most;
+    int64_t interval, timeout;
     wshub_str sid;
     bool moves;
 
@@ -685,38 +759,30 @@ static void wshub_eio_link__opened(wshub_eio_link *link, wshub_str json) {
         return;
     }
     link->silence_ms = (uint32_t)(interval + timeout);
-    link->payload_max = 1u << 30;
-    if (!wshub_json_int(wshub_json_find(json, "maxPayload"), 1, 1 << 30, &most))
-        link->payload_max = (uint32_t)most;
-    if (link->way != WSHUB_EIO_LINK__WEBSOCKET) {
-        link->sid = wshub_eio_link__sid(link, sid);
-        if (!link->sid) {
-            wshub_eio_link__broken(link, "the server's open packet has no id of use");
-            return;
-        }
+    if (link->polled && !wshub_eio_link__polled_opened(link, json)) {
+        wshub_eio_link__broken(link, "the server's open packet has no id of use");
+        return;
     }
-    moves = link->way != WSHUB_EIO_LINK__WEBSOCKET &&
-            link->desc.transports == WSHUB_EIO_POLLING_FIRST &&
+    moves = link->polled && link->polled->desc.transports == WSHUB_EIO_POLLING_FIRST &&
             wshub_eio_link__offered(wshub_json_find(json, "upgrades"));
     wshub_eio_link__to(link, WSHUB_EIO_LINK__OPEN);
     wshub_eio_link__watch(link);
-    if (link->desc.events->opened) link->desc.events->opened(link, link->user);
+    if (link->events->opened) link->events->opened(link, link->user);
     if (moves && wshub_eio_link__listens(link)) wshub_eio_link__probe(link);
 }
 
 static void wshub_eio_link__message(wshub_eio_link *link, wshub_ws_kind kind, uint8_t *bytes,
                                     size_t count) {
-    if (link->desc.events->message)
-        link->desc.events->message(link, kind, bytes, count, link->user);
+    if (link->events->message) link->events->message(link, kind, bytes, count, link->user);
 }
 
 /* Answers a ping, unless an answer from just now still waits: a server that pings and does not read
  * would have them pile up. */
 static void wshub_eio_link__pong(wshub_eio_link *link) {
-    uint64_t now = wshub_ws_now_ms(link->pool);
+    uint32_t now = (uint32_t)wshub_ws_now_ms(link->pool);
 
     if (wshub_eio_link_unsent(link) && link->pong_ms &&
-        now < link->pong_ms + WSHUB_EIO_LINK__PONG_MS)
+        now - link->pong_ms < WSHUB_EIO_LINK__PONG_MS)
         return;
     if (!wshub_eio_link__say(link, WSHUB_WS_TEXT, "3", 1)) link->pong_ms = now;
 }
@@ -767,7 +833,7 @@ static void wshub_eio_link__text_in(wshub_eio_link *link, uint8_t *bytes, size_t
 
 /* What a poll has brought: packets, parted by a byte. */
 static void wshub_eio_link__payload_in(wshub_eio_link *link, uint8_t *bytes, size_t count) {
-    size_t most = link->desc.ws->message_bytes_max ? link->desc.ws->message_bytes_max : 1048576;
+    size_t most = link->to->message_bytes_max ? link->to->message_bytes_max : 1048576;
 
     if (!wshub_utf8_check(bytes, count)) {
         wshub_eio_link__broken(link, "a payload that is not UTF-8");
@@ -808,12 +874,12 @@ static void wshub_eio_link__status(wshub_eio_link *link, int status) {
 static void wshub_eio_link__posted(wshub_eio_link *link) {
     bool leaves = link->state == WSHUB_EIO_LINK__LEAVING;
 
-    link->posted = 0;
+    link->polled->posted = 0;
     wshub_eio_link__post(link);
-    if (link->post.asked || link->first) return;
+    if (link->polled->post.asked || link->polled->first) return;
     if (leaves && link->state == WSHUB_EIO_LINK__LEAVING) wshub_eio_link__closed(link);
-    if (!leaves && wshub_eio_link__listens(link) && link->desc.events->drained)
-        link->desc.events->drained(link, link->user);
+    if (!leaves && wshub_eio_link__listens(link) && link->events->drained)
+        link->events->drained(link, link->user);
 }
 
 /* ---- from polling to a WebSocket ---- */
@@ -827,15 +893,16 @@ static void wshub_eio_link__unprobed(wshub_eio_link *link) {
     wshub_eio_link__way_to(link, WSHUB_EIO_LINK__POLLING);
     if (!paused || !wshub_eio_link__listens(link)) return;
     wshub_eio_link__soon(link);
-    if (!link->poll.asked) wshub_eio_link__poll(link);
+    if (!link->polled->poll.asked) wshub_eio_link__poll(link);
 }
 
 /* Nothing is under way any more on the lines: the WebSocket carries the session from here on, what
  * waits first. */
 static void wshub_eio_link__switch(wshub_eio_link *link) {
+    const wshub_eio_link__polled *polled = link->polled;
     const wshub_eio_link__packet *packet;
 
-    if (link->way != WSHUB_EIO_LINK__PAUSING || link->poll.asked || link->post.asked ||
+    if (link->way != WSHUB_EIO_LINK__PAUSING || polled->poll.asked || polled->post.asked ||
         !wshub_eio_link__listens(link))
         return;
     if (wshub_ws_send(link->pool, link->ws, WSHUB_WS_TEXT, "5", 1)) {
@@ -843,26 +910,33 @@ static void wshub_eio_link__switch(wshub_eio_link *link) {
         return;
     }
     wshub_eio_link__way_to(link, WSHUB_EIO_LINK__WEBSOCKET);
-    (void)wshub_ws_forget(link->pool, link->poll.line);
-    (void)wshub_ws_forget(link->pool, link->post.line);
-    link->poll.line.id = link->post.line.id = 0;
-    while ((packet = link->first) != NULL) {
+    wshub_eio_link__lines_cut(link);
+    while ((packet = polled->first) != NULL) {
         if (wshub_ws_send(link->pool, link->ws, packet->kind, packet + 1, packet->len)) {
             wshub_eio_link__exhausted(link);
             return;
         }
         wshub_eio_link__shift(link);
     }
-    if (link->desc.events->drained) link->desc.events->drained(link, link->user);
+    wshub_eio_link__polled_free(link);
+    if (link->events->drained) link->events->drained(link, link->user);
+}
+
+/* Which of its lines is this? NULL: none of now. */
+static wshub_eio_link__line *wshub_eio_link__line_of(wshub_eio_link *link, wshub_ws line) {
+    wshub_eio_link__polled *polled = link->polled;
+
+    if (polled && line.id == polled->poll.line.id) return &polled->poll;
+    return polled && line.id == polled->post.line.id ? &polled->post : NULL;
 }
 
 static void wshub_eio_link__on_answered(wshub_ws_pool *pool, wshub_ws line,
                                         const wshub_ws_answer *answer, void *user) {
     wshub_eio_link *link = (wshub_eio_link *)user;
-    bool poll = line.id == link->poll.line.id;
-    wshub_eio_link__line *of = poll ? &link->poll : &link->post;
+    wshub_eio_link__line *of = wshub_eio_link__line_of(link, line);
+    bool poll = link->polled && of == &link->polled->poll;
 
-    if (line.id != of->line.id || link->doomed) return;
+    if (!of || link->doomed) return;
     wshub_eio_link__enter(link);
     of->asked = false;
     if (answer->last) { /* its end is of no interest, and may come when the session is gone */
@@ -887,16 +961,16 @@ static void wshub_eio_link__on_answered(wshub_ws_pool *pool, wshub_ws line,
 static void wshub_eio_link__on_line_ended(wshub_ws_pool *pool, wshub_ws line,
                                           const wshub_ws_gone *gone, void *user) {
     wshub_eio_link *link = (wshub_eio_link *)user;
-    wshub_eio_link__line *of = line.id == link->poll.line.id ? &link->poll : &link->post;
-    bool asked = of->asked;
+    wshub_eio_link__line *of = wshub_eio_link__line_of(link, line);
+    bool asked = of && of->asked;
 
     (void)pool;
-    if (line.id != of->line.id || link->doomed) return;
+    if (!of || link->doomed) return;
     wshub_eio_link__enter(link);
     of->line.id = 0;
     of->asked = false;
     /* While it leaves the polled line says nothing any more. */
-    if (asked && (link->state != WSHUB_EIO_LINK__LEAVING || of == &link->post))
+    if (asked && (link->state != WSHUB_EIO_LINK__LEAVING || of == &link->polled->post))
         wshub_eio_link__failed(link, gone);
     wshub_eio_link__leave(link);
 }
@@ -955,7 +1029,7 @@ static void wshub_eio_link__on_drained(wshub_ws_pool *pool, wshub_ws ws, void *u
         link->way != WSHUB_EIO_LINK__WEBSOCKET)
         return;
     wshub_eio_link__enter(link);
-    if (link->desc.events->drained) link->desc.events->drained(link, link->user);
+    if (link->events->drained) link->events->drained(link, link->user);
     wshub_eio_link__leave(link);
 }
 
@@ -979,15 +1053,16 @@ static const wshub_ws_events wshub_eio_link__ws_events = {
     wshub_eio_link__on_ws_ended};
 
 /* Opens the WebSocket of a session, a new one or the one that polls. False: out of memory. */
-static bool wshub_eio_link__ws_open(wshub_eio_link *link) {
-    wshub_ws_desc desc = *link->desc.ws;
+static bool wshub_eio_link__ws_open(wshub_eio_link *link, const wshub_eio_link_desc *of) {
+    const char *sid = link->polled ? link->polled->sid : NULL;
+    wshub_ws_desc desc = *of->ws;
     char measured[1];
-    size_t len = wshub_eio_link__url(&link->desc, false, link->sid, measured, sizeof measured);
+    size_t len = wshub_eio_link__url(of, false, sid, measured, sizeof measured);
     char *url = (char *)wshub_ws_alloc(link->pool, NULL, 0, len + 1);
     bool ok;
 
     if (!url) return false;
-    (void)wshub_eio_link__url(&link->desc, false, link->sid, url, len + 1);
+    (void)wshub_eio_link__url(of, false, sid, url, len + 1);
     desc.url = url;
     desc.events = &wshub_eio_link__ws_events;
     desc.user = link;
@@ -1001,38 +1076,36 @@ static bool wshub_eio_link__ws_open(wshub_eio_link *link) {
 
 /* ---- clocks ---- */
 
-static void wshub_eio_link__on_timer(void *ctx) {
-    wshub_eio_link *link = (wshub_eio_link *)ctx;
-
-    wshub_eio_link__enter(link);
+/* The time of its state is over. */
+static void wshub_eio_link__late(wshub_eio_link *link) {
     if (link->state == WSHUB_EIO_LINK__OPENING)
         wshub_eio_link__over(link, "transport error", "timeout", NULL, false);
     else if (link->state == WSHUB_EIO_LINK__OPEN)
         wshub_eio_link__silent(link);
     else if (link->state == WSHUB_EIO_LINK__LEAVING)
         wshub_eio_link__closed(link);
-    wshub_eio_link__leave(link);
 }
 
-/* The WebSocket that is probed takes too long. */
-static void wshub_eio_link__on_probe(void *ctx) {
-    wshub_eio_link *link = (wshub_eio_link *)ctx;
-
-    wshub_eio_link__enter(link);
-    wshub_eio_link__unprobed(link);
-    wshub_eio_link__leave(link);
-}
-
-/* What is owed: the end of what was cut, and posts. */
-static void wshub_eio_link__on_soon(void *ctx) {
-    wshub_eio_link *link = (wshub_eio_link *)ctx;
-
-    wshub_eio_link__enter(link);
+/* Does what is owed: the end of what was cut, and posts. */
+static void wshub_eio_link__settle(wshub_eio_link *link) {
+    link->soon = false;
     if (link->cut && link->state <= WSHUB_EIO_LINK__OPEN)
         wshub_eio_link__over(link, "transport close", "dropped", NULL, false);
     else if (!link->cut && link->way != WSHUB_EIO_LINK__WEBSOCKET &&
              link->state != WSHUB_EIO_LINK__OVER)
         wshub_eio_link__post(link);
+}
+
+static void wshub_eio_link__on_timer(void *ctx) {
+    wshub_eio_link *link = (wshub_eio_link *)ctx;
+    uint64_t now = wshub_ws_now_ms(link->pool);
+
+    wshub_eio_link__enter(link);
+    if (link->soon) wshub_eio_link__settle(link);
+    /* The WebSocket that is probed may have taken too long. */
+    if (link->polled && now >= link->polled->probe_ms) wshub_eio_link__unprobed(link);
+    if (!link->doomed && now >= link->due_ms) wshub_eio_link__late(link);
+    wshub_eio_link__rearm(link);
     wshub_eio_link__leave(link);
 }
 
@@ -1068,17 +1141,18 @@ WSHUB_API const char *wshub_eio_link_problem_versioned(const wshub_eio_link_desc
 }
 
 /* Begins, by what it is to be carried first. False: out of memory. */
-static bool wshub_eio_link__begin(wshub_eio_link *link) {
+static bool wshub_eio_link__begin(wshub_eio_link *link, const wshub_eio_link_desc *desc) {
     wshub_ws_request request;
 
-    if (link->desc.transports == WSHUB_EIO_WEBSOCKET_ONLY) {
+    if (desc->transports == WSHUB_EIO_WEBSOCKET_ONLY) {
         link->way = WSHUB_EIO_LINK__WEBSOCKET;
-        return wshub_eio_link__ws_open(link);
+        return wshub_eio_link__ws_open(link, desc);
     }
+    if (!wshub_eio_link__polled_new(link, desc)) return false;
     memset(&request, 0, sizeof request);
     request.method = "GET";
     request.timeout_ms = WSHUB_OFF;
-    return wshub_eio_link__ask(link, &link->poll, &request);
+    return wshub_eio_link__ask(link, &link->polled->poll, &request);
 }
 
 WSHUB_API wshub_err wshub_eio_link_open_versioned(wshub_ws_pool *pool,
@@ -1094,19 +1168,18 @@ WSHUB_API wshub_err wshub_eio_link_open_versioned(wshub_ws_pool *pool,
     if (!link) return WSHUB_ERR_NOMEM;
     memset(link, 0, sizeof *link);
     link->pool = pool;
-    link->desc = *desc;
+    link->to = desc->ws;
+    link->events = desc->events;
     link->user = user;
+    link->due_ms = WSHUB_NEVER;
     link->timer.fire = wshub_eio_link__on_timer;
-    link->soon.fire = wshub_eio_link__on_soon;
-    link->probe.fire = wshub_eio_link__on_probe;
-    link->timer.ctx = link->soon.ctx = link->probe.ctx = link;
-    if (wshub_ws_timer_add(pool, &link->timer) || wshub_ws_timer_add(pool, &link->soon) ||
-        wshub_ws_timer_add(pool, &link->probe) || !wshub_eio_link__begin(link)) {
+    link->timer.ctx = link;
+    if (wshub_ws_timer_add(pool, &link->timer) || !wshub_eio_link__begin(link, desc)) {
         wshub_eio_link__free(link);
         return WSHUB_ERR_NOMEM;
     }
     wait = desc->ws->connect_timeout_ms ? desc->ws->connect_timeout_ms : 20000;
-    if (wait != WSHUB_OFF) wshub_ws_timer_start(pool, &link->timer, wshub_ws_now_ms(pool) + wait);
+    if (wait != WSHUB_OFF) wshub_eio_link__due(link, wshub_ws_now_ms(pool) + wait);
     *out_link = link;
     return WSHUB_OK;
 }
@@ -1119,14 +1192,14 @@ WSHUB_API void wshub_eio_link_destroy(wshub_eio_link *link) {
 }
 
 WSHUB_API wshub_err wshub_eio_link_close(wshub_eio_link *link) {
-    uint32_t wait = link->desc.ws->close_timeout_ms ? link->desc.ws->close_timeout_ms : 2000;
+    uint32_t wait = link->to->close_timeout_ms ? link->to->close_timeout_ms : 2000;
     bool over = link->state == WSHUB_EIO_LINK__OVER && link->there;
     wshub_str none = {NULL, 0};
     wshub_err err;
 
     if (link->doomed || (link->state != WSHUB_EIO_LINK__OPEN && !over)) return WSHUB_ERR_STATE;
     wshub_eio_link__to(link, WSHUB_EIO_LINK__LEAVING);
-    wshub_ws_timer_start(link->pool, &link->timer, wshub_ws_now_ms(link->pool) + wait);
+    wshub_eio_link__due(link, wshub_ws_now_ms(link->pool) + wait);
     if (link->way == WSHUB_EIO_LINK__WEBSOCKET) {
         err = link->cut ? WSHUB_ERR_STALE : wshub_ws_close(link->pool, link->ws, 0, none);
     } else {
@@ -1139,7 +1212,7 @@ WSHUB_API wshub_err wshub_eio_link_close(wshub_eio_link *link) {
     }
     if (err) { /* it is left without a word, in the next turn */
         wshub_eio_link__cut(link);
-        wshub_ws_timer_start(link->pool, &link->timer, 1);
+        wshub_eio_link__due(link, 1);
     }
     return WSHUB_OK;
 }
