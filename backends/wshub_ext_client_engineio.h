@@ -266,7 +266,7 @@ static void wshub_eio_link__rearm(wshub_eio_link *link) {
 }
 
 /* Sets the clock of its state. */
-static void wshub_eio_link__due(wshub_eio_link *link, uint64_t due_ms) {
+static void wshub_eio_link__wake_at(wshub_eio_link *link, uint64_t due_ms) {
     link->due_ms = due_ms;
     wshub_eio_link__rearm(link);
 }
@@ -276,7 +276,7 @@ static void wshub_eio_link__to(wshub_eio_link *link, wshub_eio_link__state state
     WSHUB_ASSERT(link->state < (uint8_t)state ||
                  (link->state == WSHUB_EIO_LINK__OVER && state == WSHUB_EIO_LINK__LEAVING));
     link->state = (uint8_t)state;
-    wshub_eio_link__due(link, WSHUB_NEVER);
+    wshub_eio_link__wake_at(link, WSHUB_NEVER);
 }
 
 /* The one door of what carries it. */
@@ -510,7 +510,7 @@ static void wshub_eio_link__failed(wshub_eio_link *link, const wshub_ws_gone *go
 /* The server has pinged, or opened the session: it has to ping again in time. */
 static void wshub_eio_link__watch(wshub_eio_link *link) {
     link->excused = false;
-    wshub_eio_link__due(link, wshub_ws_now_ms(link->pool) + link->silence_ms);
+    wshub_eio_link__wake_at(link, wshub_ws_now_ms(link->pool) + link->silence_ms);
 }
 
 /* The server has not pinged in time. A clock that rings much too late has slept, and what came
@@ -1179,7 +1179,7 @@ WSHUB_API wshub_err wshub_eio_link_open_versioned(wshub_ws_pool *pool,
         return WSHUB_ERR_NOMEM;
     }
     wait = desc->ws->connect_timeout_ms ? desc->ws->connect_timeout_ms : 20000;
-    if (wait != WSHUB_OFF) wshub_eio_link__due(link, wshub_ws_now_ms(pool) + wait);
+    if (wait != WSHUB_OFF) wshub_eio_link__wake_at(link, wshub_ws_now_ms(pool) + wait);
     *out_link = link;
     return WSHUB_OK;
 }
@@ -1199,7 +1199,7 @@ WSHUB_API wshub_err wshub_eio_link_close(wshub_eio_link *link) {
 
     if (link->doomed || (link->state != WSHUB_EIO_LINK__OPEN && !over)) return WSHUB_ERR_STATE;
     wshub_eio_link__to(link, WSHUB_EIO_LINK__LEAVING);
-    wshub_eio_link__due(link, wshub_ws_now_ms(link->pool) + wait);
+    wshub_eio_link__wake_at(link, wshub_ws_now_ms(link->pool) + wait);
     if (link->way == WSHUB_EIO_LINK__WEBSOCKET) {
         err = link->cut ? WSHUB_ERR_STALE : wshub_ws_close(link->pool, link->ws, 0, none);
     } else {
@@ -1212,7 +1212,7 @@ WSHUB_API wshub_err wshub_eio_link_close(wshub_eio_link *link) {
     }
     if (err) { /* it is left without a word, in the next turn */
         wshub_eio_link__cut(link);
-        wshub_eio_link__due(link, 1);
+        wshub_eio_link__wake_at(link, 1);
     }
     return WSHUB_OK;
 }

@@ -472,30 +472,45 @@ enum { /* what a socket has to be told of an end */
        WSHUB_SIO_SOCKET__OWED_ERROR /* connect_error() */
 };
 
+/* What a socket has under way, which one that is idle has not: there is one as soon as something
+ * comes into it, until it is empty and no callback runs. */
+typedef struct wshub_sio_socket__work {
+    wshub_sio_client__queue kept;  /* to be sent */
+    wshub_sio_client__queue early; /* come before CONNECT's answer */
+    wshub_sio_client__ask *asks, *asks_last;
+    wshub_sio_client__due *dues, *dues_last;
+    uint64_t join_ms; /* until when CONNECT is to be answered; WSHUB_NEVER: none is awaited */
+    size_t promised_bytes;
+    uint32_t asks_count, dues_count, promised_count;
+} wshub_sio_socket__work;
+
+/* Thousands are idle: what those have no use for stands in `work`. */
 struct wshub_sio_socket {
     wshub_sio_client *client;
     wshub_sio_socket *next;
     const wshub_sio_socket_desc *desc;
     void *user;
-    wshub_sio_client__text name, pid, offset; /* pid, offset: JSON strings, of a recovery */
-    wshub_ws_timer timer;                     /* of CONNECT's answer */
-    wshub_sio_client__queue kept;             /* to be sent */
-    wshub_sio_client__queue early;            /* come before CONNECT's answer */
-    wshub_sio_client__ask *asks, *asks_last;
-    wshub_sio_client__due *dues, *dues_last;
+    char *slashed;      /* its name behind a slash; NULL: the description's has one, or is none */
+    char *id;           /* NULL: it is not connected */
+    char *pid, *offset; /* JSON strings, of a recovery; NULL: none */
+    wshub_sio_socket__work *work; /* NULL: nothing is under way */
     wshub_sio_client__handler *handlers;
     wshub_sio_client__room *rooms;
     uint64_t next_ask, last_due;
-    size_t rooms_bytes, promised_bytes;
-    uint32_t asks_count, dues_count, promised_count;
-    uint8_t state, auth, id_len;
+    uint8_t state, auth;
     bool asked;   /* a CONNECT is unanswered in this connection */
     bool left;    /* disconnected() is owed for having left */
     uint8_t owed; /* WSHUB_SIO_SOCKET__OWED_..., while an end is told to one after the other */
     bool mute;    /* shut down */
     bool doomed;  /* it is freed when no callback runs */
-    char id[WSHUB_SIO_CLIENT__ID_MAX];
 };
+
+/* A packet whose attachments are awaited. */
+typedef struct wshub_sio_client__partial {
+    wshub_sio_client__kept *packet;
+    size_t bytes;
+    unsigned due; /* how many are */
+} wshub_sio_client__partial;
 
 struct wshub_sio_client {
     wshub_ws_pool *pool;
@@ -503,16 +518,16 @@ struct wshub_sio_client {
     void *user;
     wshub_eio_link *link;    /* NULL: none */
     wshub_eio_link *leaving; /* the one that it has left, until that has ended */
-    wshub_ws_timer timer;    /* of the next attempt */
-    wshub_ws_timer soon;     /* what is to be done when no order runs */
     wshub_sio_socket *sockets;
-    wshub_sio_client__kept *partial; /* a packet whose attachments are awaited; NULL: none */
-    size_t partial_bytes;
-    unsigned partial_due; /* how many are */
+    wshub_sio_client__partial *partial; /* NULL: none */
+    wshub_ws_timer timer;               /* of all its clocks: wshub_sio_client__rearm() */
+    uint64_t due_ms; /* of the next attempt; while it is open, of another try to send; or
+                        WSHUB_NEVER */
     uint32_t attempt;
-    uint16_t depth;
-    uint8_t state;
-    bool doomed, sweep;
+    uint8_t depth, state;
+    bool doomed;
+    bool sweep : 1; /* sockets or handlers are to be freed when no callback runs */
+    bool soon : 1;  /* something is to be done when no order runs */
 };
 
 static uint32_t wshub_sio_client__or(uint32_t value, uint32_t otherwise) {
@@ -521,6 +536,32 @@ static uint32_t wshub_sio_client__or(uint32_t value, uint32_t otherwise) {
 
 static uint32_t wshub_sio_client__attachments_max(const wshub_sio_client *client) {
     return wshub_sio_client__or(client->desc->attachments_max, 10);
+}
+
+/* What a socket has under way, to look at. */
+static const wshub_sio_socket__work *wshub_sio_socket__work_of(const wshub_sio_socket *socket) {
+    static const wshub_sio_socket__work none = {
+        {NULL, NULL, 0, 0}, {NULL, NULL, 0, 0}, NULL, NULL, NULL, NULL, WSHUB_NEVER, 0, 0, 0, 0};
+    return socket->work ? socket->work : &none;
+}
+
+/* When a client wants to be looked at: its one timer serves all its clocks, and its sockets'. */
+static void wshub_sio_client__rearm(wshub_sio_client *client) {
+    const wshub_sio_socket *socket = client->sockets;
+    uint64_t due = client->due_ms, join;
+
+    for (; socket; socket = socket->next) {
+        join = wshub_sio_socket__work_of(socket)->join_ms;
+        if (join < due) due = join;
+    }
+    if (client->soon) due = 1;
+    wshub_ws_timer_start(client->pool, &client->timer, due);
+}
+
+/* Sets the clock of its state. */
+static void wshub_sio_client__wake_at(wshub_sio_client *client, uint64_t due_ms) {
+    client->due_ms = due_ms;
+    wshub_sio_client__rearm(client);
 }
 
 /* The one door of a client's state. */
@@ -532,26 +573,8 @@ static void wshub_sio_client__to(wshub_sio_client *client, wshub_sio_client_stat
 
     WSHUB_ASSERT(after[client->state] >> state & 1);
     (void)after; /* only asserted */
-    wshub_ws_timer_stop(client->pool, &client->timer);
     client->state = (uint8_t)state;
-}
-
-/* The one door of a socket's state. */
-static void wshub_sio_socket__to(wshub_sio_socket *socket, wshub_sio_socket_state state) {
-    static const uint8_t after[] = {1 << WSHUB_SIO_SOCKET_WAITING,
-                                    1 << WSHUB_SIO_SOCKET_IDLE | 1 << WSHUB_SIO_SOCKET_JOINING,
-                                    1 << WSHUB_SIO_SOCKET_IDLE | 1 << WSHUB_SIO_SOCKET_WAITING |
-                                        1 << WSHUB_SIO_SOCKET_CONNECTED,
-                                    1 << WSHUB_SIO_SOCKET_IDLE | 1 << WSHUB_SIO_SOCKET_WAITING};
-
-    WSHUB_ASSERT(after[socket->state] >> state & 1);
-    (void)after; /* only asserted */
-    wshub_ws_timer_stop(socket->client->pool, &socket->timer);
-    socket->state = (uint8_t)state;
-    if (state != WSHUB_SIO_SOCKET_CONNECTED) {
-        socket->id_len = 0;
-        socket->auth = WSHUB_SIO_SOCKET_UNAUTHORIZED;
-    }
+    wshub_sio_client__wake_at(client, WSHUB_NEVER);
 }
 
 /* Is it told things? */
@@ -585,6 +608,72 @@ static wshub_str wshub_sio_client__text_str(const wshub_sio_client__text *text) 
     str.ptr = text->ptr;
     str.len = text->len;
     return str;
+}
+
+/* The same of one without a zero byte, whose length is not kept. */
+static void wshub_sio_client__string_drop(wshub_sio_client *client, char **string) {
+    if (*string) (void)wshub_ws_alloc(client->pool, *string, strlen(*string) + 1, 0);
+    *string = NULL;
+}
+static bool wshub_sio_client__string_set(wshub_sio_client *client, char **string, wshub_str from) {
+    wshub_sio_client__text text = {NULL, 0};
+
+    WSHUB_ASSERT(from.len == 0 || !memchr(from.ptr, 0, from.len));
+    wshub_sio_client__string_drop(client, string);
+    if (!wshub_sio_client__text_set(client, &text, from)) return false;
+    *string = text.ptr;
+    return true;
+}
+
+/* The name of a socket, with its slash. */
+static wshub_str wshub_sio_socket__name(const wshub_sio_socket *socket) {
+    const char *name = socket->desc->name;
+
+    if (socket->slashed) return wshub_str_z(socket->slashed);
+    return wshub_str_z(name && *name ? name : "/");
+}
+
+/* The one door of a socket's state. */
+static void wshub_sio_socket__to(wshub_sio_socket *socket, wshub_sio_socket_state state) {
+    static const uint8_t after[] = {1 << WSHUB_SIO_SOCKET_WAITING,
+                                    1 << WSHUB_SIO_SOCKET_IDLE | 1 << WSHUB_SIO_SOCKET_JOINING,
+                                    1 << WSHUB_SIO_SOCKET_IDLE | 1 << WSHUB_SIO_SOCKET_WAITING |
+                                        1 << WSHUB_SIO_SOCKET_CONNECTED,
+                                    1 << WSHUB_SIO_SOCKET_IDLE | 1 << WSHUB_SIO_SOCKET_WAITING};
+
+    WSHUB_ASSERT(after[socket->state] >> state & 1);
+    WSHUB_ASSERT(state != WSHUB_SIO_SOCKET_CONNECTED || socket->id);
+    (void)after; /* only asserted */
+    socket->state = (uint8_t)state;
+    if (socket->work) socket->work->join_ms = WSHUB_NEVER;
+    wshub_sio_client__rearm(socket->client);
+    if (state != WSHUB_SIO_SOCKET_CONNECTED) {
+        wshub_sio_client__string_drop(socket->client, &socket->id);
+        socket->auth = WSHUB_SIO_SOCKET_UNAUTHORIZED;
+    }
+}
+
+/* What a socket has under way, to change. NULL: out of memory. */
+static wshub_sio_socket__work *wshub_sio_socket__work_get(wshub_sio_socket *socket) {
+    wshub_sio_socket__work *work = socket->work;
+
+    if (work) return work;
+    work = (wshub_sio_socket__work *)wshub_ws_alloc(socket->client->pool, NULL, 0, sizeof *work);
+    if (!work) return NULL;
+    *work = *wshub_sio_socket__work_of(socket);
+    socket->work = work;
+    return work;
+}
+
+/* Frees it, unless something is under way. */
+static void wshub_sio_socket__work_done(wshub_sio_socket *socket) {
+    const wshub_sio_socket__work *work = socket->work;
+
+    if (!work || work->kept.first || work->early.first || work->asks || work->dues ||
+        work->join_ms != WSHUB_NEVER)
+        return;
+    (void)wshub_ws_alloc(socket->client->pool, socket->work, sizeof *work, 0);
+    socket->work = NULL;
 }
 
 static wshub_sio_client__kept *wshub_sio_client__kept_new(wshub_sio_client *client,
@@ -664,26 +753,34 @@ static void wshub_sio_client__queue_clear(wshub_sio_client *client,
         wshub_sio_client__kept_free(client, wshub_sio_client__queue_take(queue, NULL));
 }
 
+/* Forgets what has come before CONNECT's answer. */
+static void wshub_sio_socket__early_clear(wshub_sio_socket *socket) {
+    if (socket->work) wshub_sio_client__queue_clear(socket->client, &socket->work->early);
+}
+
 static void wshub_sio_client__partial_drop(wshub_sio_client *client) {
-    wshub_sio_client__kept_free(client, client->partial);
+    wshub_sio_client__partial *partial = client->partial;
+
+    if (!partial) return;
+    wshub_sio_client__kept_free(client, partial->packet);
+    (void)wshub_ws_alloc(client->pool, partial, sizeof *partial, 0);
     client->partial = NULL;
-    client->partial_bytes = 0;
-    client->partial_due = 0;
 }
 
 static void wshub_sio_socket__ask_drop(wshub_sio_socket *socket, wshub_sio_client__ask *ask) {
-    wshub_sio_client__ask **at = &socket->asks, *before = NULL;
+    wshub_sio_socket__work *work = socket->work;
+    wshub_sio_client__ask **at = &work->asks, *before = NULL;
 
     while (*at != ask) {
         before = *at;
         at = &(*at)->next;
     }
     *at = ask->next;
-    if (socket->asks_last == ask) socket->asks_last = before;
-    socket->asks_count--;
+    if (work->asks_last == ask) work->asks_last = before;
+    work->asks_count--;
     if (ask->packet) {
-        socket->promised_bytes -= wshub_sio_client__kept_bytes(ask->packet);
-        socket->promised_count--;
+        work->promised_bytes -= wshub_sio_client__kept_bytes(ask->packet);
+        work->promised_count--;
         wshub_sio_client__kept_free(socket->client, ask->packet);
     }
     wshub_ws_timer_remove(socket->client->pool, &ask->timer);
@@ -691,14 +788,15 @@ static void wshub_sio_socket__ask_drop(wshub_sio_socket *socket, wshub_sio_clien
 }
 
 static void wshub_sio_socket__due_drop(wshub_sio_socket *socket, wshub_sio_client__due *before) {
-    wshub_sio_client__due *due = before ? before->next : socket->dues;
+    wshub_sio_socket__work *work = socket->work;
+    wshub_sio_client__due *due = before ? before->next : work->dues;
 
     if (before)
         before->next = due->next;
     else
-        socket->dues = due->next;
-    if (socket->dues_last == due) socket->dues_last = before;
-    socket->dues_count--;
+        work->dues = due->next;
+    if (work->dues_last == due) work->dues_last = before;
+    work->dues_count--;
     (void)wshub_ws_alloc(socket->client->pool, due, sizeof *due, 0);
 }
 
@@ -706,7 +804,6 @@ static void wshub_sio_socket__room_drop(wshub_sio_socket *socket, wshub_sio_clie
     wshub_sio_client__room *room = *at;
 
     *at = room->next;
-    socket->rooms_bytes -= sizeof *room + room->len;
     (void)wshub_ws_alloc(socket->client->pool, room, sizeof *room + room->len, 0);
 }
 
@@ -733,15 +830,22 @@ static void wshub_sio_socket__handlers_sweep(wshub_sio_socket *socket, bool all)
     }
 }
 
+/* Forgets by what it can be recovered. */
+static void wshub_sio_socket__pid_drop(wshub_sio_socket *socket) {
+    wshub_sio_client__string_drop(socket->client, &socket->pid);
+    wshub_sio_client__string_drop(socket->client, &socket->offset);
+}
+
 /* Forgets all that it has kept, and who waits. */
 static void wshub_sio_socket__forget(wshub_sio_socket *socket) {
-    wshub_sio_client__queue_clear(socket->client, &socket->kept);
-    wshub_sio_client__queue_clear(socket->client, &socket->early);
-    while (socket->asks) wshub_sio_socket__ask_drop(socket, socket->asks);
-    while (socket->dues) wshub_sio_socket__due_drop(socket, NULL);
+    wshub_sio_socket__work *work = socket->work;
+
+    wshub_sio_socket__early_clear(socket);
+    if (work) wshub_sio_client__queue_clear(socket->client, &work->kept);
+    while (work && work->asks) wshub_sio_socket__ask_drop(socket, work->asks);
+    while (work && work->dues) wshub_sio_socket__due_drop(socket, NULL);
     while (socket->rooms) wshub_sio_socket__room_drop(socket, &socket->rooms);
-    wshub_sio_client__text_drop(socket->client, &socket->pid);
-    wshub_sio_client__text_drop(socket->client, &socket->offset);
+    wshub_sio_socket__pid_drop(socket);
 }
 
 static void wshub_sio_socket__free(wshub_sio_socket *socket) {
@@ -751,9 +855,11 @@ static void wshub_sio_socket__free(wshub_sio_socket *socket) {
     while (*at && *at != socket) at = &(*at)->next;
     if (*at) *at = socket->next;
     wshub_sio_socket__forget(socket);
+    if (socket->work) socket->work->join_ms = WSHUB_NEVER;
+    wshub_sio_socket__work_done(socket);
     wshub_sio_socket__handlers_sweep(socket, true);
-    wshub_sio_client__text_drop(client, &socket->name);
-    wshub_ws_timer_remove(client->pool, &socket->timer);
+    wshub_sio_client__string_drop(client, &socket->slashed);
+    wshub_sio_client__string_drop(client, &socket->id);
     (void)wshub_ws_alloc(client->pool, socket, sizeof *socket, 0);
 }
 
@@ -769,13 +875,13 @@ static void wshub_sio_client__free(wshub_sio_client *client) {
     while (client->sockets) wshub_sio_socket__free(client->sockets);
     wshub_sio_client__partial_drop(client);
     wshub_ws_timer_remove(client->pool, &client->timer);
-    wshub_ws_timer_remove(client->pool, &client->soon);
     (void)wshub_ws_alloc(client->pool, client, sizeof *client, 0);
 }
 
 /* Each report and timer stands between these two: what is destroyed in between goes with the
  * outermost. */
 static void wshub_sio_client__enter(wshub_sio_client *client) {
+    WSHUB_ASSERT(client->depth < UINT8_MAX);
     client->depth++;
 }
 static void wshub_sio_client__leave(wshub_sio_client *client) {
@@ -787,19 +893,19 @@ static void wshub_sio_client__leave(wshub_sio_client *client) {
         wshub_sio_client__free(client);
         return;
     }
-    if (!client->sweep) return;
-    client->sweep = false;
     for (socket = client->sockets; socket; socket = next) {
         next = socket->next;
-        wshub_sio_socket__handlers_sweep(socket, false);
-        if (socket->doomed) wshub_sio_socket__free(socket);
+        wshub_sio_socket__work_done(socket);
+        if (client->sweep) wshub_sio_socket__handlers_sweep(socket, false);
+        if (client->sweep && socket->doomed) wshub_sio_socket__free(socket);
     }
+    client->sweep = false;
 }
 
 /* Has what is owed done when no order runs. */
 static void wshub_sio_client__soon(wshub_sio_client *client) {
-    uint64_t now = wshub_ws_now_ms(client->pool);
-    wshub_ws_timer_start(client->pool, &client->soon, now + !now);
+    client->soon = true;
+    wshub_sio_client__rearm(client);
 }
 
 /* ---- sending ---- */
@@ -842,7 +948,7 @@ static wshub_err wshub_sio_client__say_kept(wshub_sio_client *client,
 
 /* An event that asks has left. */
 static void wshub_sio_socket__sent(wshub_sio_socket *socket, uint64_t ask) {
-    wshub_sio_client__ask *at = socket->asks;
+    wshub_sio_client__ask *at = wshub_sio_socket__work_of(socket)->asks;
 
     while (ask && at && at->id + 1 != ask) at = at->next;
     if (ask && at) at->sent = true;
@@ -851,21 +957,23 @@ static void wshub_sio_socket__sent(wshub_sio_socket *socket, uint64_t ask) {
 /* Sends what is kept, in order, as far as there is room; who calls it sees to the rest. */
 static void wshub_sio_socket__flush_kept(wshub_sio_socket *socket) {
     wshub_sio_client *client = socket->client;
+    wshub_sio_socket__work *work = socket->work;
 
-    while (socket->kept.first && socket->state == WSHUB_SIO_SOCKET_CONNECTED) {
-        wshub_sio_client__kept *kept = socket->kept.first;
+    while (work && work->kept.first && socket->state == WSHUB_SIO_SOCKET_CONNECTED) {
+        wshub_sio_client__kept *kept = work->kept.first;
         if (!wshub_sio_client__has_room(client, wshub_sio_client__kept_bytes(kept))) return;
         if (wshub_sio_client__say_kept(client, kept)) return;
         wshub_sio_socket__sent(socket, kept->ask);
-        wshub_sio_client__kept_free(client, wshub_sio_client__queue_take(&socket->kept, NULL));
+        wshub_sio_client__kept_free(client, wshub_sio_client__queue_take(&work->kept, NULL));
     }
 }
 
 /* Of what is promised, the one whose turn it is; NULL: none. */
 static wshub_sio_client__ask *wshub_sio_socket__turn(const wshub_sio_socket *socket) {
-    wshub_sio_client__ask *ask = socket->asks;
+    const wshub_sio_socket__work *work = wshub_sio_socket__work_of(socket);
+    wshub_sio_client__ask *ask = work->asks;
 
-    if (!socket->promised_count) return NULL;
+    if (!work->promised_count) return NULL;
     while (ask && (!ask->packet || ask->lost)) ask = ask->next;
     return ask;
 }
@@ -874,7 +982,7 @@ static wshub_sio_client__ask *wshub_sio_socket__turn(const wshub_sio_socket *soc
 static bool wshub_sio_socket__owes(const wshub_sio_socket *socket) {
     const wshub_sio_client__ask *turn = wshub_sio_socket__turn(socket);
     return socket->state == WSHUB_SIO_SOCKET_CONNECTED &&
-           (socket->kept.first || (turn && !turn->sent));
+           (wshub_sio_socket__work_of(socket)->kept.first || (turn && !turn->sent));
 }
 
 /* Makes a try of what is promised, behind what is kept and unless one is under way. */
@@ -882,7 +990,8 @@ static void wshub_sio_socket__try(wshub_sio_socket *socket) {
     wshub_sio_client__ask *turn = wshub_sio_socket__turn(socket);
     wshub_sio_client *client = socket->client;
 
-    if (!turn || turn->sent || socket->kept.first || socket->state != WSHUB_SIO_SOCKET_CONNECTED)
+    if (!turn || turn->sent || socket->work->kept.first ||
+        socket->state != WSHUB_SIO_SOCKET_CONNECTED)
         return;
     WSHUB_ASSERT(turn->tries <= socket->desc->retries);
     if (!wshub_sio_client__has_room(client, wshub_sio_client__kept_bytes(turn->packet))) return;
@@ -903,26 +1012,30 @@ static void wshub_sio_socket__flush(wshub_sio_socket *socket) {
 /* May so much be kept, beside what is kept and promised already? */
 static bool wshub_sio_socket__fits(const wshub_sio_socket *socket, wshub_str text,
                                    const wshub_packet *packet) {
+    const wshub_sio_socket__work *work = wshub_sio_socket__work_of(socket);
     size_t most = wshub_sio_client__or(socket->client->desc->buffer_bytes, 1048576);
     size_t bytes = text.len + WSHUB_SIO_CLIENT__HEADS, i;
 
     for (i = 0; i < packet->attachments_count; i++)
         bytes += packet->attachments[i].len + WSHUB_SIO_CLIENT__HEADS;
-    return bytes <= most && socket->kept.bytes + socket->promised_bytes <= most - bytes;
+    return bytes <= most && work->kept.bytes + work->promised_bytes <= most - bytes;
 }
 
 /* Keeps a packet behind the others. */
 static wshub_err wshub_sio_socket__keep(wshub_sio_socket *socket, wshub_str text,
                                         const wshub_packet *packet,
                                         const wshub_sio_client__ask *ask) {
+    wshub_sio_socket__work *work;
     wshub_sio_client__kept *kept;
 
     if (!wshub_sio_socket__fits(socket, text, packet)) return WSHUB_ERR_LIMIT;
+    work = wshub_sio_socket__work_get(socket);
+    if (!work) return WSHUB_ERR_NOMEM;
     kept = wshub_sio_client__kept_of(socket->client, text, packet->attachments,
                                      packet->attachments_count);
     if (!kept) return WSHUB_ERR_NOMEM;
     kept->ask = ask ? ask->id + 1 : 0;
-    wshub_sio_client__queue_add(&socket->kept, kept);
+    wshub_sio_client__queue_add(&work->kept, kept);
     if (socket->state == WSHUB_SIO_SOCKET_CONNECTED) wshub_sio_client__soon(socket->client);
     return WSHUB_OK;
 }
@@ -930,13 +1043,15 @@ static wshub_err wshub_sio_socket__keep(wshub_sio_socket *socket, wshub_str text
 /* Promises a packet, behind what is promised already. */
 static wshub_err wshub_sio_socket__promise(wshub_sio_socket *socket, wshub_str text,
                                            const wshub_packet *packet, wshub_sio_client__ask *ask) {
-    WSHUB_ASSERT(!ask->packet && ask == socket->asks_last);
+    wshub_sio_socket__work *work = socket->work;
+
+    WSHUB_ASSERT(work && !ask->packet && ask == work->asks_last);
     if (!wshub_sio_socket__fits(socket, text, packet)) return WSHUB_ERR_LIMIT;
     ask->packet = wshub_sio_client__kept_of(socket->client, text, packet->attachments,
                                             packet->attachments_count);
     if (!ask->packet) return WSHUB_ERR_NOMEM;
-    socket->promised_bytes += wshub_sio_client__kept_bytes(ask->packet);
-    socket->promised_count++;
+    work->promised_bytes += wshub_sio_client__kept_bytes(ask->packet);
+    work->promised_count++;
     wshub_sio_socket__flush(socket);
     if (wshub_sio_socket__owes(socket)) wshub_sio_client__soon(socket->client);
     return WSHUB_OK;
@@ -957,7 +1072,8 @@ static wshub_err wshub_sio_socket__push(wshub_sio_socket *socket, wshub_str text
     for (i = 0; i < packet->attachments_count; i++)
         bytes += packet->attachments[i].len + WSHUB_SIO_CLIENT__HEADS;
     wshub_sio_socket__flush(socket);
-    if (socket->state == WSHUB_SIO_SOCKET_CONNECTED && !socket->kept.first &&
+    if (socket->state == WSHUB_SIO_SOCKET_CONNECTED &&
+        !wshub_sio_socket__work_of(socket)->kept.first &&
         wshub_sio_client__has_room(client, bytes)) {
         err = wshub_sio_client__say(client, text.ptr, text.len);
         if (!err) {
@@ -990,7 +1106,7 @@ static wshub_err wshub_sio_socket__write(wshub_sio_socket *socket, char type, ws
     if (err) return err;
     memset(&head, 0, sizeof head);
     head.type = type;
-    head.space = wshub_sio_client__text_str(&socket->name);
+    head.space = wshub_sio_socket__name(socket);
     head.id = id;
     text.ptr = small;
     text.len = wshub_sio_packet_write(&head, packet, small, sizeof small);
@@ -1059,7 +1175,8 @@ static void wshub_sio_socket__ask_late(void *ctx) {
     wshub_sio_client__ask *ask = (wshub_sio_client__ask *)ctx;
     wshub_sio_socket *socket = ask->socket;
     wshub_sio_client *client = socket->client;
-    wshub_sio_client__kept *kept = socket->kept.first, *before = NULL;
+    wshub_sio_socket__work *work = socket->work;
+    wshub_sio_client__kept *kept = work->kept.first, *before = NULL;
 
     wshub_sio_client__enter(client);
     if (wshub_sio_socket__try_failed(socket, ask)) {
@@ -1070,7 +1187,7 @@ static void wshub_sio_socket__ask_late(void *ctx) {
     }
     for (; kept && !ask->sent; before = kept, kept = kept->next) {
         if (kept->ask != ask->id + 1) continue;
-        wshub_sio_client__kept_free(client, wshub_sio_client__queue_take(&socket->kept, before));
+        wshub_sio_client__kept_free(client, wshub_sio_client__queue_take(&work->kept, before));
         break;
     }
     wshub_sio_socket__unanswered(socket, ask, "operation has timed out");
@@ -1081,22 +1198,22 @@ static void wshub_sio_socket__ask_late(void *ctx) {
 static void wshub_sio_socket__asks_lose(wshub_sio_socket *socket) {
     wshub_sio_client__ask *ask;
 
-    for (ask = socket->asks; ask; ask = ask->next) {
+    for (ask = wshub_sio_socket__work_of(socket)->asks; ask; ask = ask->next) {
         if (ask->sent && !ask->lost && wshub_sio_socket__try_failed(socket, ask)) continue;
         ask->lost = ask->lost || ask->sent;
         if (ask->lost) wshub_ws_timer_stop(socket->client->pool, &ask->timer);
     }
-    while (socket->dues) wshub_sio_socket__due_drop(socket, NULL);
+    while (socket->work && socket->work->dues) wshub_sio_socket__due_drop(socket, NULL);
 }
 
 /* Tells them. */
 static void wshub_sio_socket__asks_tell(wshub_sio_socket *socket) {
-    wshub_sio_client__ask *ask = socket->asks;
+    wshub_sio_client__ask *ask = wshub_sio_socket__work_of(socket)->asks;
 
     while (ask) {
         if (ask->lost) {
             wshub_sio_socket__unanswered(socket, ask, "socket has been disconnected");
-            ask = socket->asks; /* whatever that has changed */
+            ask = socket->work->asks; /* whatever that has changed */
         } else {
             ask = ask->next;
         }
@@ -1108,9 +1225,11 @@ static wshub_sio_client__ask *wshub_sio_socket__ask_new(wshub_sio_socket *socket
                                                         uint32_t timeout_ms, wshub_sio_reply_fn fn,
                                                         void *user) {
     wshub_ws_pool *pool = socket->client->pool;
-    wshub_sio_client__ask *ask =
-        (wshub_sio_client__ask *)wshub_ws_alloc(pool, NULL, 0, sizeof *ask);
+    wshub_sio_socket__work *work = wshub_sio_socket__work_get(socket);
+    wshub_sio_client__ask *ask;
 
+    if (!work) return NULL;
+    ask = (wshub_sio_client__ask *)wshub_ws_alloc(pool, NULL, 0, sizeof *ask);
     if (!ask) return NULL;
     memset(ask, 0, sizeof *ask);
     ask->socket = socket;
@@ -1124,12 +1243,12 @@ static wshub_sio_client__ask *wshub_sio_socket__ask_new(wshub_sio_socket *socket
         (void)wshub_ws_alloc(pool, ask, sizeof *ask, 0);
         return NULL;
     }
-    if (socket->asks_last)
-        socket->asks_last->next = ask;
+    if (work->asks_last)
+        work->asks_last->next = ask;
     else
-        socket->asks = ask;
-    socket->asks_last = ask;
-    socket->asks_count++;
+        work->asks = ask;
+    work->asks_last = ask;
+    work->asks_count++;
     return ask;
 }
 
@@ -1142,7 +1261,8 @@ static wshub_err wshub_sio_socket__ask_write(wshub_sio_socket *socket, const wsh
     char digits[24];
     wshub_err err;
 
-    if (socket->asks_count >= wshub_sio_client__or(client->desc->asks_max, 65536))
+    if (wshub_sio_socket__work_of(socket)->asks_count >=
+        wshub_sio_client__or(client->desc->asks_max, 65536))
         return WSHUB_ERR_LIMIT;
     ask = wshub_sio_socket__ask_new(socket, timeout_ms, fn, user);
     if (!ask) return WSHUB_ERR_NOMEM;
@@ -1177,7 +1297,7 @@ WSHUB_API wshub_err wshub_sio_socket_ask(wshub_sio_socket *socket, const wshub_p
 
 WSHUB_API wshub_err wshub_sio_socket_answer(wshub_sio_socket *socket, wshub_sio_ack ack,
                                             const wshub_packet *packet) {
-    wshub_sio_client__due *due = socket->dues, *before = NULL;
+    wshub_sio_client__due *due = wshub_sio_socket__work_of(socket)->dues, *before = NULL;
     wshub_str id;
     wshub_err err;
 
@@ -1194,24 +1314,27 @@ WSHUB_API wshub_err wshub_sio_socket_answer(wshub_sio_socket *socket, wshub_sio_
 /* Notes that an event may be answered. {0}: out of memory, then it cannot. */
 static wshub_sio_ack wshub_sio_socket__due_new(wshub_sio_socket *socket, wshub_str id) {
     wshub_sio_client *client = socket->client;
+    wshub_sio_socket__work *work;
     wshub_sio_client__due *due;
     wshub_sio_ack ack = {0};
 
     if (id.len > sizeof due->id) return ack;
+    work = wshub_sio_socket__work_get(socket);
+    if (!work) return ack;
     due = (wshub_sio_client__due *)wshub_ws_alloc(client->pool, NULL, 0, sizeof *due);
     if (!due) return ack;
-    if (socket->dues_count >= wshub_sio_client__or(client->desc->unanswered_max, 1024))
+    if (work->dues_count >= wshub_sio_client__or(client->desc->unanswered_max, 1024))
         wshub_sio_socket__due_drop(socket, NULL);
     due->next = NULL;
     due->len = id.len;
     memcpy(due->id, id.ptr, id.len);
     due->handle = ++socket->last_due;
-    if (socket->dues_last)
-        socket->dues_last->next = due;
+    if (work->dues_last)
+        work->dues_last->next = due;
     else
-        socket->dues = due;
-    socket->dues_last = due;
-    socket->dues_count++;
+        work->dues = due;
+    work->dues_last = due;
+    work->dues_count++;
     ack.id = due->handle;
     return ack;
 }
@@ -1279,7 +1402,7 @@ static void wshub_sio_client__schedule(wshub_sio_client *client) {
     client->attempt++;
     delay = wshub_sio_client__delay(client);
     wshub_sio_client__to(client, WSHUB_SIO_CLIENT_WAITING);
-    wshub_ws_timer_start(client->pool, &client->timer, wshub_ws_now_ms(client->pool) + delay);
+    wshub_sio_client__wake_at(client, wshub_ws_now_ms(client->pool) + delay);
     if (events && events->reconnecting)
         events->reconnecting(client, client->attempt, delay, client->user);
 }
@@ -1315,7 +1438,7 @@ static void wshub_sio_socket__lose(wshub_sio_socket *socket, bool again, bool at
     bool waits = socket->state == WSHUB_SIO_SOCKET_WAITING;
 
     socket->asked = false;
-    wshub_sio_client__queue_clear(socket->client, &socket->early);
+    wshub_sio_socket__early_clear(socket);
     if (socket->state == WSHUB_SIO_SOCKET_IDLE || (waits && again && !attempt)) return;
 
     socket->owed = socket->state == WSHUB_SIO_SOCKET_CONNECTED ? WSHUB_SIO_SOCKET__OWED_LOSS
@@ -1401,14 +1524,14 @@ static size_t wshub_sio_socket__hello(const wshub_sio_socket *socket, wshub_str 
     const char *pieces[5];
     size_t lens[5], i;
 
-    if (!socket->pid.ptr) {
+    if (!socket->pid) {
         if (auth.len && auth.len <= cap) memcpy(buf, auth.ptr, auth.len);
         return auth.len;
     }
     pieces[0] = "{\"pid\":";
-    pieces[1] = socket->pid.ptr;
-    pieces[2] = socket->offset.ptr ? ",\"offset\":" : "";
-    pieces[3] = socket->offset.ptr ? socket->offset.ptr : "";
+    pieces[1] = socket->pid;
+    pieces[2] = socket->offset ? ",\"offset\":" : "";
+    pieces[3] = socket->offset ? socket->offset : "";
     /* what the application says stands behind it, without its brace */
     pieces[4] = "}";
     for (i = 0; i < 4; i++) lens[i] = strlen(pieces[i]);
@@ -1443,10 +1566,24 @@ static wshub_str wshub_sio_socket__auth(wshub_sio_socket *socket) {
     return auth;
 }
 
+/* From now on the server has to answer in time. False: out of memory. */
+static bool wshub_sio_socket__join_clock(wshub_sio_socket *socket) {
+    wshub_sio_client *client = socket->client;
+    uint32_t wait = wshub_sio_client__or(client->desc->join_timeout_ms, 45000);
+    wshub_sio_socket__work *work;
+
+    WSHUB_ASSERT(socket->state == WSHUB_SIO_SOCKET_JOINING);
+    if (wait == WSHUB_OFF) return true;
+    work = wshub_sio_socket__work_get(socket);
+    if (!work) return false;
+    work->join_ms = wshub_ws_now_ms(client->pool) + wait;
+    wshub_sio_client__rearm(client);
+    return true;
+}
+
 /* Asks the server for the namespace. */
 static void wshub_sio_socket__join(wshub_sio_socket *socket) {
     wshub_sio_client *client = socket->client;
-    uint32_t wait = wshub_sio_client__or(client->desc->join_timeout_ms, 45000);
     wshub_str auth;
     wshub_sio_packet head;
     char *text;
@@ -1455,13 +1592,15 @@ static void wshub_sio_socket__join(wshub_sio_socket *socket) {
     auth = wshub_sio_socket__auth(socket);
     if (socket->state != WSHUB_SIO_SOCKET_WAITING || client->state != WSHUB_SIO_CLIENT_OPEN) return;
     wshub_sio_socket__to(socket, WSHUB_SIO_SOCKET_JOINING);
-    if (wait != WSHUB_OFF)
-        wshub_ws_timer_start(client->pool, &socket->timer, wshub_ws_now_ms(client->pool) + wait);
+    if (!wshub_sio_socket__join_clock(socket)) {
+        wshub_sio_client__cut(client);
+        return;
+    }
     if (socket->asked) return; /* it has left and come again meanwhile */
 
     memset(&head, 0, sizeof head);
     head.type = '0';
-    head.space = wshub_sio_client__text_str(&socket->name);
+    head.space = wshub_sio_socket__name(socket);
     most = wshub_sio_socket__hello(socket, auth, NULL, 0);
     most += wshub_sio_packet_write(&head, NULL, NULL, 0);
     text = (char *)wshub_ws_alloc(client->pool, NULL, 0, most);
@@ -1490,28 +1629,24 @@ static void wshub_sio_client__bye(wshub_sio_client *client, wshub_str name) {
 }
 
 /* The server has said nothing to a CONNECT for long. */
-static void wshub_sio_socket__on_timer(void *ctx) {
-    wshub_sio_socket *socket = (wshub_sio_socket *)ctx, *other;
+static void wshub_sio_socket__join_late(wshub_sio_socket *socket) {
     wshub_sio_client *client = socket->client;
+    const wshub_sio_socket *other = client->sockets;
     wshub_sio_connect_error error;
 
-    for (other = client->sockets; other && other->state != WSHUB_SIO_SOCKET_CONNECTED;)
-        other = other->next;
-    wshub_sio_client__enter(client);
+    while (other && other->state != WSHUB_SIO_SOCKET_CONNECTED) other = other->next;
     if (!other) {
         wshub_sio_client__lost(client, "timeout", true);
-    } else {
-        wshub_sio_socket__to(socket, WSHUB_SIO_SOCKET_IDLE);
-        memset(&error, 0, sizeof error);
-        error.message = wshub_str_z("timeout");
-        wshub_sio_socket__tell_error(socket, &error);
+        return;
     }
-    wshub_sio_client__leave(client);
+    wshub_sio_socket__to(socket, WSHUB_SIO_SOCKET_IDLE);
+    memset(&error, 0, sizeof error);
+    error.message = wshub_str_z("timeout");
+    wshub_sio_socket__tell_error(socket, &error);
 }
 
 WSHUB_API wshub_err wshub_sio_socket_connect(wshub_sio_socket *socket) {
     wshub_sio_client *client = socket->client;
-    uint64_t now = wshub_ws_now_ms(client->pool);
 
     if (socket->doomed || client->doomed) return WSHUB_ERR_STATE;
     socket->mute = false;
@@ -1526,7 +1661,7 @@ WSHUB_API wshub_err wshub_sio_socket_connect(wshub_sio_socket *socket) {
     client->attempt = 0;
     if (client->state == WSHUB_SIO_CLIENT_IDLE)
         wshub_sio_client__to(client, WSHUB_SIO_CLIENT_WAITING);
-    wshub_ws_timer_start(client->pool, &client->timer, now + !now);
+    wshub_sio_client__wake_at(client, 1);
     return WSHUB_OK;
 }
 
@@ -1537,15 +1672,14 @@ static void wshub_sio_socket__quit(wshub_sio_socket *socket) {
     if (socket->state == WSHUB_SIO_SOCKET_IDLE) return;
     if (socket->state == WSHUB_SIO_SOCKET_CONNECTED) {
         wshub_sio_socket__flush_kept(socket);
-        wshub_sio_client__bye(client, wshub_sio_client__text_str(&socket->name));
+        wshub_sio_client__bye(client, wshub_sio_socket__name(socket));
         socket->left = true;
         wshub_sio_client__soon(client);
     }
     wshub_sio_socket__to(socket, WSHUB_SIO_SOCKET_IDLE);
-    wshub_sio_client__queue_clear(client, &socket->early);
+    wshub_sio_socket__early_clear(socket);
     wshub_sio_socket__asks_lose(socket);
-    wshub_sio_client__text_drop(client, &socket->pid);
-    wshub_sio_client__text_drop(client, &socket->offset);
+    wshub_sio_socket__pid_drop(socket);
     wshub_sio_client__unwanted(client);
 }
 
@@ -1722,16 +1856,17 @@ static wshub_sio_client__room **wshub_sio_socket__room_find(wshub_sio_socket *so
 static wshub_err wshub_sio_socket__remember(wshub_sio_socket *socket, wshub_str name) {
     size_t most = wshub_sio_client__or(socket->client->desc->buffer_bytes, 1048576);
     wshub_sio_client__room **at = wshub_sio_socket__room_find(socket, name), *room;
+    size_t bytes = sizeof *room + name.len;
 
     if (*at) return WSHUB_OK;
-    if (socket->rooms_bytes + sizeof *room + name.len > most) return WSHUB_ERR_LIMIT;
+    for (room = socket->rooms; room; room = room->next) bytes += sizeof *room + room->len;
+    if (bytes > most) return WSHUB_ERR_LIMIT;
     room = (wshub_sio_client__room *)wshub_ws_alloc(socket->client->pool, NULL, 0,
                                                     sizeof *room + name.len);
     if (!room) return WSHUB_ERR_NOMEM;
     room->next = NULL;
     room->len = name.len;
     if (name.len) memcpy(room + 1, name.ptr, name.len);
-    socket->rooms_bytes += sizeof *room + name.len;
     *at = room;
     return WSHUB_OK;
 }
@@ -1842,10 +1977,10 @@ static void wshub_sio_client__list_free(wshub_sio_client *client, wshub_str *lis
 
 /* Where the server's recovery would begin: the last argument, if it is a text. */
 static void wshub_sio_socket__offset_note(wshub_sio_socket *socket, wshub_str last) {
-    if (!socket->pid.ptr || wshub_json_peek(last) != WSHUB_JSON_STRING) return;
+    if (!socket->pid || wshub_json_peek(last) != WSHUB_JSON_STRING) return;
     if (last.len > WSHUB_SIO_CLIENT__TOKEN_MAX ||
-        !wshub_sio_client__text_set(socket->client, &socket->offset, last))
-        wshub_sio_client__text_drop(socket->client, &socket->offset);
+        !wshub_sio_client__string_set(socket->client, &socket->offset, last))
+        wshub_sio_client__string_drop(socket->client, &socket->offset);
 }
 
 /* Tells an event to all that want it. */
@@ -1905,7 +2040,7 @@ static void wshub_sio_socket__event(wshub_sio_socket *socket, const wshub_sio_pa
 static void wshub_sio_socket__ack(wshub_sio_socket *socket, const wshub_sio_packet *packet,
                                   const wshub_span *attachments) {
     wshub_sio_client *client = socket->client;
-    wshub_sio_client__ask *ask = socket->asks;
+    wshub_sio_client__ask *ask = wshub_sio_socket__work_of(socket)->asks;
     wshub_str small[WSHUB_SIO_CLIENT__LIST], *list;
     wshub_sio_answers answers;
     uint64_t id;
@@ -1954,27 +2089,24 @@ static void wshub_sio_socket__early(wshub_sio_socket *socket, const wshub_sio_pa
                                     wshub_str text, const wshub_span *attachments) {
     wshub_sio_client *client = socket->client;
     size_t most = wshub_sio_client__or(client->desc->early_bytes_max, 1048576);
-    wshub_sio_client__kept *kept;
+    wshub_sio_socket__work *work = wshub_sio_socket__work_get(socket);
+    wshub_sio_client__kept *kept = NULL;
 
-    kept = wshub_sio_client__kept_of(client, text, attachments, packet->attachments);
+    if (work) kept = wshub_sio_client__kept_of(client, text, attachments, packet->attachments);
     if (!kept) {
         wshub_sio_client__cut(client);
         return;
     }
-    wshub_sio_client__queue_add(&socket->early, kept);
-    if (socket->early.bytes > most) wshub_sio_client__lost(client, "parse error", true);
+    wshub_sio_client__queue_add(&work->early, kept);
+    if (work->early.bytes > most) wshub_sio_client__lost(client, "parse error", true);
 }
 
 /* Notes by what it can be recovered. Returns whether it was. */
 static bool wshub_sio_socket__pid_note(wshub_sio_socket *socket, wshub_str pid) {
-    bool recovered =
-        pid.ptr && socket->pid.ptr && wshub_str_eq(wshub_sio_client__text_str(&socket->pid), pid);
-
-    if (recovered) return true;
-    wshub_sio_client__text_drop(socket->client, &socket->offset);
-    wshub_sio_client__text_drop(socket->client, &socket->pid);
+    if (pid.ptr && socket->pid && wshub_str_eq_z(pid, socket->pid)) return true;
+    wshub_sio_socket__pid_drop(socket);
     if (wshub_json_peek(pid) == WSHUB_JSON_STRING && pid.len <= WSHUB_SIO_CLIENT__TOKEN_MAX)
-        (void)wshub_sio_client__text_set(socket->client, &socket->pid, pid);
+        (void)wshub_sio_client__string_set(socket->client, &socket->pid, pid);
     return false;
 }
 
@@ -1984,7 +2116,7 @@ static void wshub_sio_socket__refused(wshub_sio_socket *socket, wshub_str messag
     wshub_sio_connect_error error;
 
     wshub_sio_socket__to(socket, WSHUB_SIO_SOCKET_IDLE);
-    wshub_sio_client__queue_clear(client, &socket->early);
+    wshub_sio_socket__early_clear(socket);
     memset(&error, 0, sizeof error);
     error.message = message;
     error.data = data;
@@ -1998,6 +2130,7 @@ static void wshub_sio_socket__accepted(wshub_sio_socket *socket, const wshub_sio
     const wshub_sio_socket_events *events = socket->desc->events;
     wshub_sio_client *client = socket->client;
     wshub_str none = {NULL, 0}, sid = wshub_json_find(packet->json, "sid");
+    char id[WSHUB_SIO_CLIENT__ID_MAX];
     bool recovered;
 
     if (socket->state != WSHUB_SIO_SOCKET_JOINING) return; /* said twice */
@@ -2005,19 +2138,23 @@ static void wshub_sio_socket__accepted(wshub_sio_socket *socket, const wshub_sio
         wshub_sio_socket__refused(socket, wshub_str_z("the server speaks no Socket.IO 5"), none);
         return;
     }
+    if (wshub_json_copy(sid, id, sizeof id, NULL)) id[0] = 0;
+    if (!wshub_sio_client__string_set(client, &socket->id, wshub_str_z(id))) {
+        wshub_sio_client__cut(client); /* and it comes back */
+        return;
+    }
     wshub_sio_socket__to(socket, WSHUB_SIO_SOCKET_CONNECTED);
     client->attempt = 0;
-    if (wshub_json_copy(sid, socket->id, sizeof socket->id, NULL)) socket->id[0] = 0;
-    socket->id_len = (uint8_t)strlen(socket->id);
     recovered = wshub_sio_socket__pid_note(socket, wshub_json_find(packet->json, "pid"));
     wshub_sio_socket__flush(socket);
     if (wshub_sio_socket__owes(socket)) wshub_sio_client__soon(client);
     if (events->connected && wshub_sio_socket__hears(socket))
-        events->connected(socket, wshub_sio_socket_id(socket), recovered, socket->user);
+        events->connected(socket, wshub_str_z(id), recovered, socket->user);
     if (socket->desc->auto_auth && wshub_sio_socket__hears(socket))
         (void)wshub_sio_socket_authenticate(socket);
-    while (socket->early.first && socket->state == WSHUB_SIO_SOCKET_CONNECTED && !client->doomed) {
-        wshub_sio_client__kept *kept = wshub_sio_client__queue_take(&socket->early, NULL);
+    while (wshub_sio_socket__work_of(socket)->early.first &&
+           socket->state == WSHUB_SIO_SOCKET_CONNECTED && !client->doomed) {
+        wshub_sio_client__kept *kept = wshub_sio_client__queue_take(&socket->work->early, NULL);
         wshub_sio_client__replay(client, kept);
         wshub_sio_client__kept_free(client, kept);
     }
@@ -2050,8 +2187,7 @@ static void wshub_sio_socket__out(wshub_sio_socket *socket) {
     if (socket->state == WSHUB_SIO_SOCKET_JOINING)
         wshub_sio_socket__refused(socket, wshub_str_z("io server disconnect"), none);
     if (socket->state != WSHUB_SIO_SOCKET_CONNECTED) return;
-    wshub_sio_client__text_drop(client, &socket->pid);
-    wshub_sio_client__text_drop(client, &socket->offset);
+    wshub_sio_socket__pid_drop(socket);
     wshub_sio_socket__lose(socket, false, false);
     wshub_sio_socket__tell_loss(socket, "io server disconnect", NULL);
     if (!client->doomed) wshub_sio_client__unwanted(client);
@@ -2074,8 +2210,8 @@ static void wshub_sio_client__packet(wshub_sio_client *client, const wshub_sio_p
                                      wshub_str text, const wshub_span *attachments) {
     wshub_sio_socket *socket = client->sockets;
 
-    while (socket && (socket->doomed ||
-                      !wshub_str_eq(wshub_sio_client__text_str(&socket->name), packet->space)))
+    while (socket &&
+           (socket->doomed || !wshub_str_eq(wshub_sio_socket__name(socket), packet->space)))
         socket = socket->next;
     if (!socket || socket->state < WSHUB_SIO_SOCKET_JOINING) {
         wshub_sio_client__stray(client, socket, packet);
@@ -2099,6 +2235,7 @@ static void wshub_sio_client__packet(wshub_sio_client *client, const wshub_sio_p
 
 /* A message of text: a packet, whose attachments may follow. */
 static void wshub_sio_client__text_in(wshub_sio_client *client, wshub_str text) {
+    wshub_sio_client__partial *partial;
     wshub_sio_packet packet;
 
     if (client->partial ||
@@ -2110,31 +2247,38 @@ static void wshub_sio_client__text_in(wshub_sio_client *client, wshub_str text) 
         wshub_sio_client__packet(client, &packet, text, NULL);
         return;
     }
-    client->partial = wshub_sio_client__kept_new(client, text.ptr, text.len);
-    client->partial_due = packet.attachments;
-    client->partial_bytes = text.len;
-    if (!client->partial) wshub_sio_client__cut(client);
+    partial = (wshub_sio_client__partial *)wshub_ws_alloc(client->pool, NULL, 0, sizeof *partial);
+    if (partial) {
+        partial->packet = wshub_sio_client__kept_new(client, text.ptr, text.len);
+        partial->due = packet.attachments;
+        partial->bytes = text.len;
+    }
+    client->partial = partial;
+    if (!partial || !partial->packet) wshub_sio_client__cut(client);
 }
 
 /* A message of bytes: the next attachment. */
 static void wshub_sio_client__bytes_in(wshub_sio_client *client, const uint8_t *bytes,
                                        size_t count) {
     size_t most = wshub_sio_client__or(client->desc->packet_bytes_max, 10485760);
-    wshub_sio_client__kept *kept = client->partial, *last = kept;
+    wshub_sio_client__partial *partial = client->partial;
+    wshub_sio_client__kept *kept, *last;
 
-    if (!kept || client->partial_bytes + count > most) {
+    if (!partial || partial->bytes + count > most) {
         wshub_sio_client__lost(client, "parse error", true);
         return;
     }
+    last = kept = partial->packet;
     while (last->part) last = last->part;
     last->part = wshub_sio_client__kept_new(client, bytes, count);
     if (!last->part) {
         wshub_sio_client__cut(client);
         return;
     }
-    client->partial_bytes += count;
-    if (--client->partial_due) return;
-    client->partial = NULL;
+    partial->bytes += count;
+    if (--partial->due) return;
+    partial->packet = NULL;
+    wshub_sio_client__partial_drop(client);
     wshub_sio_client__replay(client, kept);
     wshub_sio_client__kept_free(client, kept);
 }
@@ -2242,33 +2386,25 @@ static void wshub_sio_client__attempt(wshub_sio_client *client) {
         wshub_sio_client__failed(client, NULL, wshub_strerror(WSHUB_ERR_NOMEM));
 }
 
-static void wshub_sio_client__on_timer(void *ctx) {
-    wshub_sio_client *client = (wshub_sio_client *)ctx;
-
-    wshub_sio_client__enter(client);
-    if (client->state == WSHUB_SIO_CLIENT_WAITING) wshub_sio_client__attempt(client);
-    wshub_sio_client__leave(client);
-}
-
 /* Something is kept that was not sent. If some was, the rest follows when that has left. If nothing
  * was, the stream takes none: it is ending, of which over() will tell, or out of memory. */
 static void wshub_sio_client__flush_later(wshub_sio_client *client) {
     uint64_t now = wshub_ws_now_ms(client->pool);
 
+    WSHUB_ASSERT(client->state == WSHUB_SIO_CLIENT_OPEN);
     if (client->link && wshub_eio_link_unsent(client->link) > 0)
         wshub_sio_client__soon(client);
     else
-        wshub_ws_timer_start(client->pool, &client->soon, now + WSHUB_SIO_CLIENT__RETRY_MS);
+        wshub_sio_client__wake_at(client, now + WSHUB_SIO_CLIENT__RETRY_MS);
 }
 
-/* What is owed: reports of what an order has done, CONNECTs, and what is kept and has room. */
-static void wshub_sio_client__on_soon(void *ctx) {
-    wshub_sio_client *client = (wshub_sio_client *)ctx;
+/* Does what is owed: reports of what an order has done, CONNECTs, and what is kept and has room. */
+static void wshub_sio_client__settle(wshub_sio_client *client) {
     /* then drained() will be told */
     bool blocked = client->link && wshub_eio_link_unsent(client->link) > 0;
     wshub_sio_socket *socket;
 
-    wshub_sio_client__enter(client);
+    client->soon = false;
     for (socket = client->sockets; socket && !client->doomed; socket = socket->next) {
         wshub_sio_socket__tell_left(socket);
         if (socket->state == WSHUB_SIO_SOCKET_WAITING && client->state == WSHUB_SIO_CLIENT_OPEN)
@@ -2276,6 +2412,30 @@ static void wshub_sio_client__on_soon(void *ctx) {
     }
     if (!client->doomed && wshub_sio_client__flush_all(client) && !blocked)
         wshub_sio_client__flush_later(client);
+}
+
+/* The answers to CONNECTs that have not come in time. */
+static void wshub_sio_client__joins_late(wshub_sio_client *client, uint64_t now) {
+    wshub_sio_socket *socket;
+
+    for (socket = client->sockets; socket && !client->doomed; socket = socket->next)
+        if (now >= wshub_sio_socket__work_of(socket)->join_ms) wshub_sio_socket__join_late(socket);
+}
+
+static void wshub_sio_client__on_timer(void *ctx) {
+    wshub_sio_client *client = (wshub_sio_client *)ctx;
+    uint64_t now = wshub_ws_now_ms(client->pool);
+    bool due = now >= client->due_ms;
+
+    wshub_sio_client__enter(client);
+    if (due && client->state == WSHUB_SIO_CLIENT_WAITING) wshub_sio_client__attempt(client);
+    if (due && client->state == WSHUB_SIO_CLIENT_OPEN) {
+        client->due_ms = WSHUB_NEVER;
+        client->soon = true;
+    }
+    if (client->soon && !client->doomed) wshub_sio_client__settle(client);
+    wshub_sio_client__joins_late(client, now);
+    wshub_sio_client__rearm(client);
     wshub_sio_client__leave(client);
 }
 
@@ -2303,15 +2463,16 @@ WSHUB_API wshub_sio_socket_auth wshub_sio_socket_auth_of(const wshub_sio_socket 
 }
 WSHUB_API wshub_str wshub_sio_socket_id(const wshub_sio_socket *socket) {
     wshub_str id;
-    id.ptr = socket->id;
-    id.len = socket->id_len;
+    id = wshub_str_z(socket->id);
+    if (!id.ptr) id.ptr = "";
     return id;
 }
 WSHUB_API size_t wshub_sio_socket_buffered(const wshub_sio_socket *socket) {
-    return socket->kept.count + socket->promised_count;
+    const wshub_sio_socket__work *work = wshub_sio_socket__work_of(socket);
+    return work->kept.count + work->promised_count;
 }
 WSHUB_API wshub_str wshub_sio_socket_name(const wshub_sio_socket *socket) {
-    return wshub_sio_client__text_str(&socket->name);
+    return wshub_sio_socket__name(socket);
 }
 WSHUB_API wshub_sio_client *wshub_sio_socket_client(const wshub_sio_socket *socket) {
     return socket->client;
@@ -2355,11 +2516,10 @@ WSHUB_API wshub_err wshub_sio_client_create_versioned(wshub_ws_pool *pool,
     client->pool = pool;
     client->desc = desc;
     client->user = user;
+    client->due_ms = WSHUB_NEVER;
     client->timer.fire = wshub_sio_client__on_timer;
     client->timer.ctx = client;
-    client->soon.fire = wshub_sio_client__on_soon;
-    client->soon.ctx = client;
-    if (wshub_ws_timer_add(pool, &client->timer) || wshub_ws_timer_add(pool, &client->soon)) {
+    if (wshub_ws_timer_add(pool, &client->timer)) {
         wshub_sio_client__free(client);
         return WSHUB_ERR_NOMEM;
     }
@@ -2395,12 +2555,13 @@ WSHUB_API const char *wshub_sio_socket_desc_problem_versioned(const wshub_sio_so
     return NULL;
 }
 
-/* The name with its slash. False: out of memory. */
+/* Puts a slash in front of the name, if it has none. False: out of memory. */
 static bool wshub_sio_socket__name_set(wshub_sio_socket *socket, const char *name) {
     char text[WSHUB_SIO_CLIENT__NAME_MAX + 2];
 
-    (void)snprintf(text, sizeof text, "%s%s", name && name[0] == '/' ? "" : "/", name ? name : "");
-    return wshub_sio_client__text_set(socket->client, &socket->name, wshub_str_z(text));
+    if (!name || !*name || *name == '/') return true;
+    (void)snprintf(text, sizeof text, "/%s", name);
+    return wshub_sio_client__string_set(socket->client, &socket->slashed, wshub_str_z(text));
 }
 
 WSHUB_API wshub_err wshub_sio_socket_create_versioned(wshub_sio_client *client,
@@ -2418,16 +2579,13 @@ WSHUB_API wshub_err wshub_sio_socket_create_versioned(wshub_sio_client *client,
     socket->client = client;
     socket->desc = desc;
     socket->user = user;
-    socket->timer.fire = wshub_sio_socket__on_timer;
-    socket->timer.ctx = socket;
-    if (!wshub_sio_socket__name_set(socket, desc->name) ||
-        wshub_ws_timer_add(client->pool, &socket->timer)) {
+    if (!wshub_sio_socket__name_set(socket, desc->name)) {
         wshub_sio_socket__free(socket);
         return WSHUB_ERR_NOMEM;
     }
     for (at = &client->sockets; *at; at = &(*at)->next) {
-        if ((*at)->doomed || !wshub_str_eq(wshub_sio_client__text_str(&(*at)->name),
-                                           wshub_sio_client__text_str(&socket->name)))
+        if ((*at)->doomed ||
+            !wshub_str_eq(wshub_sio_socket__name(*at), wshub_sio_socket__name(socket)))
             continue;
         wshub_sio_socket__free(socket);
         return WSHUB_ERR_STATE;

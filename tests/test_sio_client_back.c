@@ -657,7 +657,6 @@ TEST(rooms_are_remembered_as_the_server_was_told) {
             s.fail_in = 0;
             EXPECT_INT(err, err ? WSHUB_ERR_NOMEM : WSHUB_OK);
             EXPECT_INT(sock->rooms != NULL, leaves ? err != 0 : err == 0);
-            EXPECT_INT(sock->rooms_bytes != 0, sock->rooms != NULL);
             stop();
         }
         EXPECT_OP(nth, >, 2);
@@ -716,7 +715,7 @@ TEST(a_client_is_small) {
         EXPECT_INT(wshub_sio_socket_create(many[i], &space, &s, &of), WSHUB_OK);
     }
     printf("  %d bytes each, without the WebSocket\n", (int)((s.bytes - before) / MANY));
-    EXPECT_OP((s.bytes - before) / MANY, <=, 900);
+    EXPECT_OP((s.bytes - before) / MANY, <=, 300);
     for (i = 0; i < MANY; i++) wshub_sio_client_destroy(many[i]);
     stop();
 }
