@@ -90,6 +90,10 @@ typedef struct wshub_eio_link_events {
     void (*over)(wshub_eio_link *link, const wshub_eio_over *over, void *user);
     /* Behind wshub_eio_link_close(): nothing of it is under way any more. */
     void (*closed)(wshub_eio_link *link, void *user);
+    /* For who has a timer already, and thousands of sessions: wshub_eio_link_due_ms() has changed.
+     * Told at any time, also inside an order and before there is an out_link, and nothing of the
+     * session may be called but that. NULL: the session has a timer of its own. */
+    void (*clock)(wshub_eio_link *link, void *user);
 } wshub_eio_link_events;
 
 /* What a session is like. Zero is the default of every field. What it points to is borrowed until
@@ -161,6 +165,12 @@ WSHUB_API wshub_err wshub_eio_link_close(wshub_eio_link *link);
 /* Cuts its streams without a word; over() follows, `transport close`. Returns OK; STATE: it is not
  * open. */
 WSHUB_API wshub_err wshub_eio_link_drop(wshub_eio_link *link);
+/* Tells when wshub_eio_link_tick() is to be called, of the pool's clock; WSHUB_NEVER: not. For who
+ * is told clock(). */
+WSHUB_API uint64_t wshub_eio_link_due_ms(const wshub_eio_link *link);
+/* Does what is due. Not inside an order; it may tell anything, and a session that was destroyed
+ * meanwhile is gone. Sooner than it is due: nothing. */
+WSHUB_API void wshub_eio_link_tick(wshub_eio_link *link);
 /* Tells the WebSocket that carries it ({0}: none does, as while it polls). */
 WSHUB_API wshub_ws wshub_eio_link_ws(const wshub_eio_link *link);
 
@@ -235,7 +245,8 @@ typedef struct wshub_eio_link__polled {
     uint32_t requests;                    /* that were made */
 } wshub_eio_link__polled;
 
-/* Thousands are idle on a WebSocket each: what those have no use for stands in `polled`. */
+/* Thousands are idle on a WebSocket each: what those have no use for stands in `polled`, and its
+ * timer, if its owner has none for it, behind it. */
 struct wshub_eio_link {
     wshub_ws_pool *pool;
     const wshub_ws_desc *to;
@@ -243,7 +254,6 @@ struct wshub_eio_link {
     void *user;
     wshub_ws ws;                    /* that carries it, or is probed; {0}: none */
     wshub_eio_link__polled *polled; /* NULL: a WebSocket carries it */
-    wshub_ws_timer timer;           /* of all its clocks: wshub_eio_link__rearm() */
     uint64_t due_ms;     /* of the open packet, of the server's ping, of leaving; or WSHUB_NEVER */
     uint32_t pong_ms;    /* when we have answered a ping last: the low half; 0: never */
     uint32_t silence_ms; /* the server pings within */
@@ -256,13 +266,28 @@ struct wshub_eio_link {
     bool excused; /* its clock was late once */
 };
 
-/* When it wants to be looked at: its one timer serves all its clocks. */
-static void wshub_eio_link__rearm(wshub_eio_link *link) {
-    uint64_t due = link->due_ms;
+/* Its own timer, behind it; NULL: its owner has one for it. */
+static wshub_ws_timer *wshub_eio_link__timer(wshub_eio_link *link) {
+    return link->events->clock ? NULL : (wshub_ws_timer *)(link + 1);
+}
+static size_t wshub_eio_link__bytes(const wshub_eio_link_events *events) {
+    return sizeof(wshub_eio_link) + (events->clock ? 0 : sizeof(wshub_ws_timer));
+}
 
-    if (link->polled && link->polled->probe_ms < due) due = link->polled->probe_ms;
-    if (link->soon) due = 1;
-    wshub_ws_timer_start(link->pool, &link->timer, due);
+WSHUB_API uint64_t wshub_eio_link_due_ms(const wshub_eio_link *link) {
+    if (link->soon) return 1;
+    return link->polled && link->polled->probe_ms < link->due_ms ? link->polled->probe_ms
+                                                                 : link->due_ms;
+}
+
+/* It wants to be looked at another time: one timer serves all its clocks. */
+static void wshub_eio_link__rearm(wshub_eio_link *link) {
+    wshub_ws_timer *timer = wshub_eio_link__timer(link);
+
+    if (timer)
+        wshub_ws_timer_start(link->pool, timer, wshub_eio_link_due_ms(link));
+    else
+        link->events->clock(link, link->user);
 }
 
 /* Sets the clock of its state. */
@@ -361,10 +386,12 @@ static void wshub_eio_link__cut(wshub_eio_link *link) {
 }
 
 static void wshub_eio_link__free(wshub_eio_link *link) {
+    wshub_ws_timer *timer = wshub_eio_link__timer(link);
+
     wshub_eio_link__cut(link);
     wshub_eio_link__polled_free(link);
-    wshub_ws_timer_remove(link->pool, &link->timer);
-    (void)wshub_ws_alloc(link->pool, link, sizeof *link, 0);
+    if (timer) wshub_ws_timer_remove(link->pool, timer);
+    (void)wshub_ws_alloc(link->pool, link, wshub_eio_link__bytes(link->events), 0);
 }
 
 /* Each report and timer stands between these two: what is destroyed in between goes with the
@@ -1096,8 +1123,7 @@ static void wshub_eio_link__settle(wshub_eio_link *link) {
         wshub_eio_link__post(link);
 }
 
-static void wshub_eio_link__on_timer(void *ctx) {
-    wshub_eio_link *link = (wshub_eio_link *)ctx;
+WSHUB_API void wshub_eio_link_tick(wshub_eio_link *link) {
     uint64_t now = wshub_ws_now_ms(link->pool);
 
     wshub_eio_link__enter(link);
@@ -1105,8 +1131,23 @@ static void wshub_eio_link__on_timer(void *ctx) {
     /* The WebSocket that is probed may have taken too long. */
     if (link->polled && now >= link->polled->probe_ms) wshub_eio_link__unprobed(link);
     if (!link->doomed && now >= link->due_ms) wshub_eio_link__late(link);
-    wshub_eio_link__rearm(link);
+    if (!link->doomed) wshub_eio_link__rearm(link);
     wshub_eio_link__leave(link);
+}
+
+static void wshub_eio_link__on_timer(void *ctx) {
+    wshub_eio_link_tick((wshub_eio_link *)ctx);
+}
+
+/* Its own timer, if it is to have one. False: out of memory. */
+static bool wshub_eio_link__timer_add(wshub_eio_link *link) {
+    wshub_ws_timer *timer = wshub_eio_link__timer(link);
+
+    if (!timer) return true;
+    memset(timer, 0, sizeof *timer);
+    timer->fire = wshub_eio_link__on_timer;
+    timer->ctx = link;
+    return wshub_ws_timer_add(link->pool, timer) == WSHUB_OK;
 }
 
 /* ---- making and ending one ---- */
@@ -1164,7 +1205,7 @@ WSHUB_API wshub_err wshub_eio_link_open_versioned(wshub_ws_pool *pool,
 
     if (!pool || !out_link || wshub_eio_link_problem_versioned(desc, desc_bytes, version))
         return WSHUB_ERR_PARAM;
-    link = (wshub_eio_link *)wshub_ws_alloc(pool, NULL, 0, sizeof *link);
+    link = (wshub_eio_link *)wshub_ws_alloc(pool, NULL, 0, wshub_eio_link__bytes(desc->events));
     if (!link) return WSHUB_ERR_NOMEM;
     memset(link, 0, sizeof *link);
     link->pool = pool;
@@ -1172,9 +1213,7 @@ WSHUB_API wshub_err wshub_eio_link_open_versioned(wshub_ws_pool *pool,
     link->events = desc->events;
     link->user = user;
     link->due_ms = WSHUB_NEVER;
-    link->timer.fire = wshub_eio_link__on_timer;
-    link->timer.ctx = link;
-    if (wshub_ws_timer_add(pool, &link->timer) || !wshub_eio_link__begin(link, desc)) {
+    if (!wshub_eio_link__timer_add(link) || !wshub_eio_link__begin(link, desc)) {
         wshub_eio_link__free(link);
         return WSHUB_ERR_NOMEM;
     }

@@ -545,15 +545,25 @@ static const wshub_sio_socket__work *wshub_sio_socket__work_of(const wshub_sio_s
     return socket->work ? socket->work : &none;
 }
 
-/* When a client wants to be looked at: its one timer serves all its clocks, and its sockets'. */
+/* When a session wants to be looked at; NULL: never. */
+static uint64_t wshub_sio_client__link_ms(const wshub_eio_link *link) {
+    return link ? wshub_eio_link_due_ms(link) : WSHUB_NEVER;
+}
+
+/* When a client wants to be looked at: its one timer serves all its clocks, and those of its
+ * sockets and sessions. */
 static void wshub_sio_client__rearm(wshub_sio_client *client) {
+    uint64_t due = client->due_ms, other;
     const wshub_sio_socket *socket = client->sockets;
-    uint64_t due = client->due_ms, join;
 
     for (; socket; socket = socket->next) {
-        join = wshub_sio_socket__work_of(socket)->join_ms;
-        if (join < due) due = join;
+        other = wshub_sio_socket__work_of(socket)->join_ms;
+        if (other < due) due = other;
     }
+    other = wshub_sio_client__link_ms(client->link);
+    if (other < due) due = other;
+    other = wshub_sio_client__link_ms(client->leaving);
+    if (other < due) due = other;
     if (client->soon) due = 1;
     wshub_ws_timer_start(client->pool, &client->timer, due);
 }
@@ -2360,9 +2370,14 @@ static void wshub_sio_client__on_closed(wshub_eio_link *link, void *user) {
     wshub_sio_client__leave(client);
 }
 
+static void wshub_sio_client__on_clock(wshub_eio_link *link, void *user) {
+    (void)link;
+    wshub_sio_client__rearm((wshub_sio_client *)user);
+}
+
 static const wshub_eio_link_events wshub_sio_client__link_events = {
     wshub_sio_client__on_opened, wshub_sio_client__on_message, wshub_sio_client__on_drained,
-    wshub_sio_client__on_over, wshub_sio_client__on_closed};
+    wshub_sio_client__on_over,   wshub_sio_client__on_closed,  wshub_sio_client__on_clock};
 
 /* Writes what a connection is like. */
 static void wshub_sio_client__link_desc(const wshub_sio_client_desc *desc,
@@ -2384,6 +2399,8 @@ static void wshub_sio_client__attempt(wshub_sio_client *client) {
     wshub_sio_client__to(client, WSHUB_SIO_CLIENT_CONNECTING);
     if (wshub_eio_link_open(client->pool, &desc, client, &client->link))
         wshub_sio_client__failed(client, NULL, wshub_strerror(WSHUB_ERR_NOMEM));
+    else
+        wshub_sio_client__rearm(client);
 }
 
 /* Something is kept that was not sent. If some was, the rest follows when that has left. If nothing
@@ -2422,6 +2439,11 @@ static void wshub_sio_client__joins_late(wshub_sio_client *client, uint64_t now)
         if (now >= wshub_sio_socket__work_of(socket)->join_ms) wshub_sio_socket__join_late(socket);
 }
 
+/* Has a session do what is due. */
+static void wshub_sio_client__tick(wshub_eio_link *link, uint64_t now) {
+    if (now >= wshub_sio_client__link_ms(link)) wshub_eio_link_tick(link);
+}
+
 static void wshub_sio_client__on_timer(void *ctx) {
     wshub_sio_client *client = (wshub_sio_client *)ctx;
     uint64_t now = wshub_ws_now_ms(client->pool);
@@ -2435,6 +2457,8 @@ static void wshub_sio_client__on_timer(void *ctx) {
     }
     if (client->soon && !client->doomed) wshub_sio_client__settle(client);
     wshub_sio_client__joins_late(client, now);
+    wshub_sio_client__tick(client->link, now);
+    wshub_sio_client__tick(client->leaving, now);
     wshub_sio_client__rearm(client);
     wshub_sio_client__leave(client);
 }

@@ -155,7 +155,21 @@ static void on_closed(wshub_eio_link *link, void *user) {
     (void)user;
     tell("closed", "");
 }
-static const wshub_eio_link_events events = {on_opened, on_message, on_drained, on_over, on_closed};
+static const wshub_eio_link_events events = {on_opened, on_message, on_drained,
+                                             on_over,   on_closed,  NULL};
+
+/* The same for an owner that has a timer already. */
+static wshub_ws_timer clock_of_owner;
+static void on_owners_timer(void *ctx) {
+    wshub_eio_link_tick((wshub_eio_link *)ctx);
+}
+static void on_clock(wshub_eio_link *link, void *user) {
+    (void)user;
+    clock_of_owner.ctx = link;
+    wshub_ws_timer_start(pool, &clock_of_owner, wshub_eio_link_due_ms(link));
+}
+static const wshub_eio_link_events events_with_clock = {on_opened, on_message, on_drained,
+                                                        on_over,   on_closed,  on_clock};
 
 static void start(wshub_eio_transports transports, wshub_eio_desc d) {
     wshub_ws_pool_desc pd;
@@ -180,12 +194,23 @@ static void start(wshub_eio_transports transports, wshub_eio_desc d) {
     told[0] = 0;
     session = NULL;
 }
+/* Each of the three ways twice: with a timer of its own, and with its owner's. */
+enum { WAYS = 3 };
+static void start_way(size_t way, wshub_eio_desc d) {
+    start((wshub_eio_transports)(way % WAYS), d);
+    if (way < WAYS) return;
+    memset(&clock_of_owner, 0, sizeof clock_of_owner);
+    clock_of_owner.fire = on_owners_timer;
+    EXPECT_INT(wshub_ws_timer_add(pool, &clock_of_owner), WSHUB_OK);
+    desc.events = &events_with_clock;
+}
 static void begin(void) {
     EXPECT_INT(wshub_eio_link_open(pool, &desc, &s, &session), WSHUB_OK);
 }
 static void stop(void) {
     wshub_eio_link_destroy(session);
     session = NULL;
+    wshub_ws_timer_remove(pool, &clock_of_owner);
     wshub_ws_pool_destroy(pool);
     eio_stop(&s);
 }
@@ -237,8 +262,8 @@ TEST(what_is_sent_comes_once_and_in_order_whatever_carries_it) {
 TEST(who_leaves_has_said_all) {
     size_t way;
     uint32_t n;
-    for (way = 0; way < 3; way++) {
-        start((wshub_eio_transports)way, EIO(0));
+    for (way = 0; way < 2 * WAYS; way++) {
+        start_way(way, EIO(0));
         begin();
         pump(1000);
         for (n = 0; n < 100; n++) EXPECT_INT(say(), WSHUB_OK);
@@ -323,8 +348,8 @@ TEST(a_server_that_offers_none_is_polled) {
 TEST(pings_are_answered_whatever_carries_them) {
     size_t way;
     uint32_t i;
-    for (way = 0; way < 3; way++) {
-        start((wshub_eio_transports)way, EIO(.ping_interval_ms = 400));
+    for (way = 0; way < 2 * WAYS; way++) {
+        start_way(way, EIO(.ping_interval_ms = 400));
         begin();
         pump(1000);
         for (i = 0; i < 100; i++) {
@@ -345,8 +370,8 @@ TEST(pings_are_answered_whatever_carries_them) {
 
 TEST(the_server_closes_it) {
     size_t way;
-    for (way = 0; way < 3; way++) {
-        start((wshub_eio_transports)way, EIO(0));
+    for (way = 0; way < 2 * WAYS; way++) {
+        start_way(way, EIO(0));
         begin();
         pump(1000);
         wshub_io_fake_advance(s.w.net, 200);
@@ -360,8 +385,8 @@ TEST(the_server_closes_it) {
 
 TEST(it_is_dropped_without_a_word) {
     size_t way;
-    for (way = 0; way < 3; way++) {
-        start((wshub_eio_transports)way, EIO(0));
+    for (way = 0; way < 2 * WAYS; way++) {
+        start_way(way, EIO(0));
         begin();
         EXPECT_INT(wshub_eio_link_drop(session), WSHUB_ERR_STATE);
         pump(1000);
@@ -379,21 +404,21 @@ TEST(it_is_dropped_without_a_word) {
 TEST(nobody_takes_the_connection) {
     wshub_conn c;
     size_t way;
-    for (way = 0; way < 3; way++) {
-        start((wshub_eio_transports)way, EIO(0));
+    for (way = 0; way < 2 * WAYS; way++) {
+        start_way(way, EIO(0));
         begin();
         wshub_io_fake_run(s.w.net);
         EXPECT(wshub_io_fake_dialled(s.w.net, &c, NULL));
         wshub_io_fake_answer(s.w.net, c, false);
         EXPECT_TOLD("over transport close;");
         stop();
-        start((wshub_eio_transports)way, EIO(0));
+        start_way(way, EIO(0));
         to.connect_timeout_ms = 700;
         begin();
         wshub_io_fake_advance(s.w.net, 700);
         EXPECT(strncmp(told, "over ", 5) == 0);
         stop();
-        start((wshub_eio_transports)way, EIO(0)); /* a path that is not served */
+        start_way(way, EIO(0)); /* a path that is not served */
         desc.path = "/other/";
         begin();
         pump(1000);

@@ -254,7 +254,7 @@ static void on_link_closed(wshub_eio_link *link, void *user) {
 }
 static void polls(const wshub_tls_engine *engine) {
     static const wshub_eio_link_events events = {on_link_opened, on_link_message, NULL,
-                                                 on_link_over, on_link_closed};
+                                                 on_link_over,   on_link_closed,  NULL};
     wshub_eio_desc served;
     wshub_eio_link_desc d;
     wshub_eio_link *link;
