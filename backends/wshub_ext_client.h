@@ -694,6 +694,7 @@ enum {
     WSHUB_WS__PING = 0x9,
     WSHUB_WS__CLOSE_OP = 0x8,
     WSHUB_WS__CONTROL_MAX = 125, /* bytes of a control frame (RFC 6455 5.5) */
+    WSHUB_WS__HEAD_MAX = 10,     /* bytes of the head of a frame that is not masked */
     WSHUB_WS__CHUNK_MAX = 256,   /* of the line in front of a chunk, with its extensions */
     WSHUB_WS__KEEP_MS = 1000     /* so long before the server ends an idle stream, we do */
 };
@@ -786,6 +787,15 @@ typedef struct wshub_ws__http {
     bool last;    /* there will be no other one */
 } wshub_ws__http;
 
+/* What a WebSocket has of a frame that is not whole, and of a pong that waits. */
+typedef struct wshub_ws__scraps {
+    uint8_t part[WSHUB_WS__CONTROL_MAX]; /* of a head, or of a control frame */
+    uint8_t part_len;
+    uint8_t pong_len;
+    uint8_t pong[WSHUB_WS__CONTROL_MAX];
+    bool pongs; /* a pong waits */
+} wshub_ws__scraps;
+
 typedef struct wshub_ws__line {
     uint64_t id; /* 0: free */
     wshub_ws_pool *pool;
@@ -801,24 +811,24 @@ typedef struct wshub_ws__line {
     wshub_ws__bytes in;     /* a head, or a message that is not whole */
     uint32_t out_at, flown;
     uint64_t frame_left; /* bytes of the frame that is being read */
-    uint64_t heard_ms, pinged_ms, message_ms, end_ms;
-    uint8_t *pong; /* 126 bytes: the length, and the pong that waits; NULL: none does */
-    uint8_t *ctl;  /* a control frame that is not whole; NULL: none is */
-    char *text;    /* a reason, or what went wrong; allocated; NULL: none */
+    uint64_t heard_ms;   /* when the peer was heard; if it is pinged: when that was */
+    uint64_t message_ms, end_ms;
+    wshub_ws__scraps *scraps; /* NULL: none */
+    char *text;               /* a reason, or what went wrong; allocated; NULL: none */
     uint32_t idle_ms, close_ms, message_timeout_ms, message_max, unsent_max;
     uint32_t heads;      /* bytes of the heads before this one: of a proxy, of 1xx */
     uint32_t empties;    /* frames without bytes in the message */
     uint32_t dirty_next; /* index + 1 of the next one in the list of those who send */
     uint16_t code, status;
     uint8_t state, why;
-    uint8_t head[10], head_len, ctl_len;
     uint8_t opcode;      /* of the message that is being read; 0: none */
     uint8_t frame;       /* opcode of the frame whose bytes are read; 0xFF: none is */
     uint8_t own_ping[4]; /* payload of our last own ping */
-    bool fin, dirty, mute, blocked, opened, paused, pinged, reason, asked_pong;
-    bool told_room; /* drained() is owed */
-    bool flushing;  /* the stream's end goes out behind what waits */
-    bool moves;     /* a redirect is followed when its stream is closed */
+    bool fin : 1, dirty : 1, mute : 1, blocked : 1, opened : 1, paused : 1, pinged : 1;
+    bool reason : 1, asked_pong : 1;
+    bool told_room : 1; /* drained() is owed */
+    bool flushing : 1;  /* the stream's end goes out behind what waits */
+    bool moves : 1;     /* a redirect is followed when its stream is closed */
 } wshub_ws__line;
 
 struct wshub_ws_pool {
@@ -1122,6 +1132,50 @@ static void wshub_ws__touch(wshub_ws_pool *pool, wshub_ws__line *line) {
     pool->dirty_first = (uint32_t)line->id + 1;
 }
 
+/* Its scraps. NULL: out of memory. */
+static wshub_ws__scraps *wshub_ws__scraps_get(wshub_ws_pool *pool, wshub_ws__line *line) {
+    wshub_ws__scraps *scraps = line->scraps;
+
+    if (scraps) return scraps;
+    scraps = (wshub_ws__scraps *)wshub_ws_alloc(pool, NULL, 0, sizeof *scraps);
+    if (!scraps) return NULL;
+    memset(scraps, 0, sizeof *scraps);
+    line->scraps = scraps;
+    return scraps;
+}
+
+/* Frees them, unless there is something in them. */
+static void wshub_ws__scraps_done(wshub_ws_pool *pool, wshub_ws__line *line) {
+    wshub_ws__scraps *scraps = line->scraps;
+
+    if (!scraps || scraps->part_len || scraps->pongs) return;
+    (void)wshub_ws_alloc(pool, scraps, sizeof *scraps, 0);
+    line->scraps = NULL;
+}
+
+/* Adds to what is there of a frame that is not whole. False: out of memory. */
+static bool wshub_ws__part_add(wshub_ws_pool *pool, wshub_ws__line *line, const uint8_t *bytes,
+                               size_t count) {
+    wshub_ws__scraps *scraps = wshub_ws__scraps_get(pool, line);
+
+    if (!scraps) return false;
+    WSHUB_ASSERT(scraps->part_len + count <= sizeof scraps->part);
+    if (count) memcpy(scraps->part + scraps->part_len, bytes, count);
+    scraps->part_len = (uint8_t)(scraps->part_len + count);
+    return true;
+}
+
+/* Takes what is there out. Returns its length. */
+static size_t wshub_ws__part_take(wshub_ws_pool *pool, wshub_ws__line *line, uint8_t *out) {
+    size_t len = line->scraps ? line->scraps->part_len : 0;
+
+    if (!len) return 0;
+    memcpy(out, line->scraps->part, len);
+    line->scraps->part_len = 0;
+    wshub_ws__scraps_done(pool, line);
+    return len;
+}
+
 static void wshub_ws__agreed_free(wshub_ws_pool *pool, wshub_ws__line *line) {
     wshub_ws__agreed *agreed = line->agreed;
     const wshub_deflate *codec = &pool->codec;
@@ -1158,8 +1212,7 @@ static void wshub_ws__free(wshub_ws_pool *pool, wshub_ws__line *line) {
     wshub_ws__bytes_free(pool, &line->out);
     wshub_ws__bytes_free(pool, &line->flying);
     wshub_ws__bytes_free(pool, &line->in);
-    if (line->pong) (void)wshub_ws_alloc(pool, line->pong, WSHUB_WS__CONTROL_MAX + 1, 0);
-    if (line->ctl) (void)wshub_ws_alloc(pool, line->ctl, WSHUB_WS__CONTROL_MAX, 0);
+    (void)wshub_ws_alloc(pool, line->scraps, line->scraps ? sizeof *line->scraps : 0, 0);
     wshub_ws__agreed_free(pool, line);
     wshub_ws__http_free(pool, line);
     wshub_ws__text_free(pool, &line->text);
@@ -1200,7 +1253,7 @@ static void wshub_ws__rearm(wshub_ws_pool *pool, wshub_ws__line *line) {
     if (line->http && line->http->deadline_ms < due) due = line->http->deadline_ms;
     if (line->state == WSHUB_WS__OPEN || line->state == WSHUB_WS__CLOSING) {
         if (line->idle_ms != WSHUB_OFF && !line->paused) {
-            due = line->pinged ? line->pinged_ms + line->idle_ms - line->idle_ms / 2
+            due = line->pinged ? line->heard_ms + line->idle_ms - line->idle_ms / 2
                                : line->heard_ms + line->idle_ms / 2;
             if (line->idle_ms > 8000) due = (due + 127) | 127; /* many share a turn */
         }
@@ -1351,13 +1404,13 @@ static void wshub_ws__out_done(wshub_ws_pool *pool, wshub_ws__line *line) {
 
 /* The pong that was kept back while the stream took nothing: the latest (RFC 6455 5.5.3). */
 static void wshub_ws__pong_late(wshub_ws_pool *pool, wshub_ws__line *line) {
-    uint8_t *pong = line->pong;
+    wshub_ws__scraps *scraps = line->scraps;
 
-    if (!pong || wshub_ws__waits(line)) return;
-    line->pong = NULL;
+    if (!scraps || !scraps->pongs || wshub_ws__waits(line)) return;
+    scraps->pongs = false;
     if (line->state == WSHUB_WS__OPEN)
-        (void)wshub_ws__frame(pool, line, WSHUB_WS__PONG, pong + 1, pong[0]);
-    (void)wshub_ws_alloc(pool, pong, WSHUB_WS__CONTROL_MAX + 1, 0);
+        (void)wshub_ws__frame(pool, line, WSHUB_WS__PONG, scraps->pong, scraps->pong_len);
+    wshub_ws__scraps_done(pool, line);
 }
 
 /* Hands the io what waits. */
@@ -1481,17 +1534,19 @@ static bool wshub_ws__listens(const wshub_ws_pool *pool, uint64_t id) {
 
 static void wshub_ws__on_ping(wshub_ws_pool *pool, wshub_ws__line *line, const uint8_t *bytes,
                               size_t count) {
+    wshub_ws__scraps *scraps;
+
     if (line->state != WSHUB_WS__OPEN) return;
     if (!line->blocked && !line->flying.ptr && wshub_ws__waits(line) < 4096) {
         if (wshub_ws__frame(pool, line, WSHUB_WS__PONG, bytes, count) == WSHUB_ERR_RANDOM)
             wshub_ws__fail(pool, line, WSHUB_WS_END_RANDOM, NULL);
         return;
     }
-    if (!line->pong)
-        line->pong = (uint8_t *)wshub_ws_alloc(pool, NULL, 0, WSHUB_WS__CONTROL_MAX + 1);
-    if (!line->pong) return; /* an unanswered ping is not worth the stream */
-    line->pong[0] = (uint8_t)count;
-    if (count) memcpy(line->pong + 1, bytes, count);
+    scraps = wshub_ws__scraps_get(pool, line);
+    if (!scraps) return; /* an unanswered ping is not worth the stream */
+    scraps->pongs = true;
+    scraps->pong_len = (uint8_t)count;
+    if (count) memcpy(scraps->pong, bytes, count);
     wshub_ws__touch(pool, line);
 }
 
@@ -1595,29 +1650,30 @@ static bool wshub_ws__frame_begins(wshub_ws_pool *pool, wshub_ws__line *line,
 static size_t wshub_ws__read_head(wshub_ws_pool *pool, wshub_ws__line *line, const uint8_t *bytes,
                                   size_t count) {
     wshub_frame frame;
-    size_t had = line->head_len, more = sizeof line->head - had;
+    uint8_t head[WSHUB_WS__CONTROL_MAX];
+    size_t had = wshub_ws__part_take(pool, line, head), more = WSHUB_WS__HEAD_MAX - had;
     const char *problem;
     int done;
 
+    WSHUB_ASSERT(had < WSHUB_WS__HEAD_MAX);
     if (more > count) more = count;
-    memcpy(line->head + had, bytes, more);
+    memcpy(head + had, bytes, more);
     if (had + more >= 2) {
-        problem = wshub_ws__head_problem(line, line->head);
+        problem = wshub_ws__head_problem(line, head);
         if (problem) {
             wshub_ws__broken(pool, line, 1002, problem);
             return 0;
         }
     }
-    done = wshub_frame_read(line->head, had + more, &frame);
+    done = wshub_frame_read(head, had + more, &frame);
     if (done < 0) {
         wshub_ws__broken(pool, line, 1002, "a length that is not written as shortly as it can be");
         return 0;
     }
     if (!done) {
-        line->head_len = (uint8_t)(had + more);
+        if (!wshub_ws__part_add(pool, line, head, had + more)) wshub_ws__exhausted(pool, line);
         return more;
     }
-    line->head_len = 0;
     if (!wshub_ws__frame_begins(pool, line, &frame)) return 0;
     return frame.head_bytes - had;
 }
@@ -1629,25 +1685,18 @@ static void wshub_ws__read_control(wshub_ws_pool *pool, wshub_ws__line *line, co
     size_t had;
 
     line->frame_left -= count;
-    if (!line->ctl_len && !line->frame_left) {
+    if (line->frame_left) {
+        if (!wshub_ws__part_add(pool, line, bytes, count)) wshub_ws__exhausted(pool, line);
+        return;
+    }
+    had = wshub_ws__part_take(pool, line, whole);
+    if (!had) { /* it has come at once */
         wshub_ws__control(pool, line, bytes, count);
         return;
     }
-    if (!line->ctl) line->ctl = (uint8_t *)wshub_ws_alloc(pool, NULL, 0, WSHUB_WS__CONTROL_MAX);
-    if (!line->ctl) {
-        wshub_ws__exhausted(pool, line);
-        return;
-    }
-    memcpy(line->ctl + line->ctl_len, bytes, count);
-    line->ctl_len = (uint8_t)(line->ctl_len + count);
-    if (line->frame_left) return;
-
-    had = line->ctl_len;
-    memcpy(whole, line->ctl, had);
-    (void)wshub_ws_alloc(pool, line->ctl, WSHUB_WS__CONTROL_MAX, 0);
-    line->ctl = NULL;
-    line->ctl_len = 0;
-    wshub_ws__control(pool, line, whole, had);
+    WSHUB_ASSERT(had + count <= sizeof whole);
+    memcpy(whole + had, bytes, count);
+    wshub_ws__control(pool, line, whole, had + count);
 }
 
 /* ---- compressed messages (RFC 7692) ---- */
@@ -3089,14 +3138,14 @@ static void wshub_ws__watch(wshub_ws_pool *pool, wshub_ws__line *line, uint64_t 
         return;
     }
     if (line->idle_ms == WSHUB_OFF || line->paused) return;
-    if (line->pinged && heard >= line->pinged_ms + line->idle_ms - line->idle_ms / 2) {
+    if (line->pinged && heard >= line->heard_ms + line->idle_ms - line->idle_ms / 2) {
         if (line->state == WSHUB_WS__OPEN) line->code = 1006;
         wshub_ws__fail(pool, line, (wshub_ws_why)line->why, "the peer is silent");
         return;
     }
     if (line->pinged || now < line->heard_ms + line->idle_ms / 2) return;
     line->pinged = true; /* a jump of the clock is silence only after a try */
-    line->pinged_ms = now;
+    line->heard_ms = now;
     if (line->state != WSHUB_WS__OPEN || !wshub_ws_random(pool, line->own_ping, 4)) return;
     (void)wshub_ws__frame(pool, line, WSHUB_WS__PING, line->own_ping, sizeof line->own_ping);
 }
