@@ -743,6 +743,7 @@ typedef struct wshub_ws__attempt {
     wshub_address addresses[WSHUB_WS_ADDRESSES_MAX];
     uint64_t racing[WSHUB_WS_ADDRESSES_MAX]; /* streams by address; 0: none, or it failed */
     uint32_t addresses_count, tried;
+    uint32_t heads; /* bytes of the heads before this one: of a proxy, of 1xx */
 } wshub_ws__attempt;
 
 /* What was agreed on of permessage-deflate. */
@@ -778,6 +779,7 @@ typedef struct wshub_ws__http {
     wshub_str type;          /* of the answer; a view of its head, which stays in `in` */
     uint64_t left;
     uint64_t deadline_ms; /* for the answer, or of the idle stream; WSHUB_NEVER: none */
+    uint32_t heads;       /* bytes of the heads before this one: of 1xx */
     uint32_t trailers;    /* bytes of them */
     uint32_t keep_ms;     /* how long the stream may be idle; WSHUB_OFF: for ever */
     uint16_t status;
@@ -816,10 +818,9 @@ typedef struct wshub_ws__line {
     wshub_ws__scraps *scraps; /* NULL: none */
     char *text;               /* a reason, or what went wrong; allocated; NULL: none */
     uint32_t idle_ms, close_ms, message_timeout_ms, message_max, unsent_max;
-    uint32_t heads;      /* bytes of the heads before this one: of a proxy, of 1xx */
     uint32_t empties;    /* frames without bytes in the message */
     uint32_t dirty_next; /* index + 1 of the next one in the list of those who send */
-    uint16_t code, status;
+    uint16_t code;       /* of the Close, once it was open; before: the status of an answer */
     uint8_t state, why;
     uint8_t opcode;      /* of the message that is being read; 0: none */
     uint8_t frame;       /* opcode of the frame whose bytes are read; 0xFF: none is */
@@ -1323,7 +1324,7 @@ static void wshub_ws__tell_end(wshub_ws_pool *pool, wshub_ws__line *line) {
     gone.why = (wshub_ws_why)line->why;
     gone.opened = line->opened;
     gone.code = line->opened ? line->code : 0;
-    gone.status = line->status;
+    gone.status = line->opened ? 0 : line->code;
     gone.reason.ptr = "";
     if (line->reason && text) {
         gone.reason.ptr = text;
@@ -2494,8 +2495,8 @@ static const char *wshub_ws__redirect(wshub_ws_pool *pool, wshub_ws__line *line,
  * as if nothing had been answered. */
 static void wshub_ws__moved(wshub_ws_pool *pool, wshub_ws__line *line) {
     line->moves = line->blocked = false;
-    line->status = 0;
-    line->heads = 0;
+    line->code = 0;
+    line->attempt->heads = 0;
     wshub_ws__bytes_free(pool, &line->out);
     wshub_ws__bytes_free(pool, &line->flying);
     line->out_at = line->flown = 0;
@@ -2552,7 +2553,7 @@ static void wshub_ws__proxy_refused(wshub_ws_pool *pool, wshub_ws__line *line,
                                     const wshub_ws__answer *answer) {
     char text[WSHUB_WS__TEXT_MAX];
 
-    line->status = (uint16_t)answer->status;
+    line->code = (uint16_t)answer->status;
     if (answer->authenticate.len)
         (void)snprintf(text, sizeof text, "the proxy answers %d and asks for %.*s", answer->status,
                        (int)(answer->authenticate.len > 60 ? 60 : answer->authenticate.len),
@@ -2578,7 +2579,7 @@ static void wshub_ws__refused(wshub_ws_pool *pool, wshub_ws__line *line,
     const char *problem;
     int s = answer->status;
 
-    line->status = (uint16_t)s;
+    line->code = (uint16_t)s;
     if (line->attempt->redirects && (s == 301 || s == 302 || s == 303 || s == 307 || s == 308)) {
         problem = wshub_ws__redirect(pool, line, answer);
         if (problem) wshub_ws__fail(pool, line, WSHUB_WS_END_REDIRECT, problem);
@@ -2612,7 +2613,7 @@ static void wshub_ws__answered(wshub_ws_pool *pool, wshub_ws__line *line, size_t
         if (answer.status >= 200 && !proxy) wshub_ws__refused(pool, line, &answer);
         if (proxy && answer.status == 101) wshub_ws__proxied(pool, line, &answer);
         if (!more || line->in.ptr != in.ptr) return;
-        line->heads += (uint32_t)head;
+        if (line->attempt) line->attempt->heads += (uint32_t)head;
         line->in.len -= (uint32_t)head;
         memmove(line->in.ptr, line->in.ptr + head, line->in.len);
         return;
@@ -2657,7 +2658,7 @@ static void wshub_ws__read_answer(wshub_ws_pool *pool, wshub_ws__line *line, con
             wshub_ws__fail(pool, line, why, "what answers does not speak HTTP/1.1");
             return;
         }
-        if ((head ? head : line->in.len) + line->heads > WSHUB_WS_HEAD_BYTES_MAX) {
+        if ((head ? head : line->in.len) + line->attempt->heads > WSHUB_WS_HEAD_BYTES_MAX) {
             wshub_ws__fail(pool, line, why, "the head of the answer is too long");
             return;
         }
@@ -2720,7 +2721,7 @@ static void wshub_ws__http_done(wshub_ws_pool *pool, wshub_ws__line *line) {
     http->done = true;
     http->deadline_ms =
         http->keep_ms == WSHUB_OFF ? WSHUB_NEVER : wshub_ws_now_ms(pool) + http->keep_ms;
-    line->heads = 0;
+    http->heads = 0;
     wshub_ws__rearm(pool, line);
     if (http->events->answered)
         http->events->answered(pool, wshub_ws__handle(line), &answer, line->user);
@@ -2785,7 +2786,7 @@ static void wshub_ws__http_head(wshub_ws_pool *pool, wshub_ws__line *line, size_
         return;
     }
     if (!problem && answer.status < 200) { /* a note: the answer follows */
-        line->heads += (uint32_t)head;
+        http->heads += (uint32_t)head;
         line->in.len = 0;
         return;
     }
@@ -2805,9 +2806,9 @@ static void wshub_ws__http_head(wshub_ws_pool *pool, wshub_ws__line *line, size_
 /* Bytes of a head. Returns how many were its; 0: the line has ended. */
 static size_t wshub_ws__http_read_head(wshub_ws_pool *pool, wshub_ws__line *line,
                                        const uint8_t *bytes, size_t count) {
-    size_t had = line->in.len, room = WSHUB_WS_HEAD_BYTES_MAX + 1 - line->heads - had, head;
+    size_t had = line->in.len, room = WSHUB_WS_HEAD_BYTES_MAX + 1 - line->http->heads - had, head;
 
-    WSHUB_ASSERT(line->heads + had <= WSHUB_WS_HEAD_BYTES_MAX);
+    WSHUB_ASSERT(line->http->heads + had <= WSHUB_WS_HEAD_BYTES_MAX);
     if (count > room) count = room;
     if (!wshub_ws__bytes_add(pool, &line->in, bytes, count, SIZE_MAX / 2)) {
         wshub_ws__fail(pool, line, WSHUB_WS_END_MEMORY, NULL);
@@ -2818,7 +2819,7 @@ static size_t wshub_ws__http_read_head(wshub_ws_pool *pool, wshub_ws__line *line
         wshub_ws__http_bad(pool, line, "what answers does not speak HTTP/1.1");
         return 0;
     }
-    if ((head ? head : line->in.len) + line->heads > WSHUB_WS_HEAD_BYTES_MAX) {
+    if ((head ? head : line->in.len) + line->http->heads > WSHUB_WS_HEAD_BYTES_MAX) {
         wshub_ws__http_bad(pool, line, "the head of the answer is too long");
         return 0;
     }

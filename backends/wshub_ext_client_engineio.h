@@ -249,7 +249,6 @@ typedef struct wshub_eio_link__polled {
  * timer, if its owner has none for it, behind it. */
 struct wshub_eio_link {
     wshub_ws_pool *pool;
-    const wshub_ws_desc *to;
     const wshub_eio_link_events *events;
     void *user;
     wshub_ws ws;                    /* that carries it, or is probed; {0}: none */
@@ -257,13 +256,13 @@ struct wshub_eio_link {
     uint64_t due_ms;     /* of the open packet, of the server's ping, of leaving; or WSHUB_NEVER */
     uint32_t pong_ms;    /* when we have answered a ping last: the low half; 0: never */
     uint32_t silence_ms; /* the server pings within */
-    uint8_t depth;
-    uint8_t state, way;
-    bool doomed;
-    bool soon;    /* something is to be done when no order runs */
-    bool cut;     /* over() is owed for a drop */
-    bool there;   /* it is over, and can still be closed in order */
-    bool excused; /* its clock was late once */
+    uint32_t close_ms;   /* how long it may take to leave */
+    uint8_t depth, state, way;
+    bool doomed : 1;
+    bool soon : 1;    /* something is to be done when no order runs */
+    bool cut : 1;     /* over() is owed for a drop */
+    bool there : 1;   /* it is over, and can still be closed in order */
+    bool excused : 1; /* its clock was late once */
 };
 
 /* Its own timer, behind it; NULL: its owner has one for it. */
@@ -741,9 +740,13 @@ static bool wshub_eio_link__offered(wshub_str upgrades) {
 
 static bool wshub_eio_link__ws_open(wshub_eio_link *link, const wshub_eio_link_desc *desc);
 
-/* A probe may take as long as an attempt. */
+/* How long an attempt may take, and a probe. */
+static uint32_t wshub_eio_link__patience_ms(const wshub_eio_link_desc *desc) {
+    return desc->ws->connect_timeout_ms ? desc->ws->connect_timeout_ms : 20000;
+}
+
 static void wshub_eio_link__probe_clock(wshub_eio_link *link) {
-    uint32_t wait = link->to->connect_timeout_ms ? link->to->connect_timeout_ms : 20000;
+    uint32_t wait = wshub_eio_link__patience_ms(&link->polled->desc);
 
     if (wait == WSHUB_OFF) return;
     link->polled->probe_ms = wshub_ws_now_ms(link->pool) + wait;
@@ -860,7 +863,8 @@ static void wshub_eio_link__text_in(wshub_eio_link *link, uint8_t *bytes, size_t
 
 /* What a poll has brought: packets, parted by a byte. */
 static void wshub_eio_link__payload_in(wshub_eio_link *link, uint8_t *bytes, size_t count) {
-    size_t most = link->to->message_bytes_max ? link->to->message_bytes_max : 1048576;
+    const wshub_ws_desc *to = link->polled->desc.ws;
+    size_t most = to->message_bytes_max ? to->message_bytes_max : 1048576;
 
     if (!wshub_utf8_check(bytes, count)) {
         wshub_eio_link__broken(link, "a payload that is not UTF-8");
@@ -1209,7 +1213,7 @@ WSHUB_API wshub_err wshub_eio_link_open_versioned(wshub_ws_pool *pool,
     if (!link) return WSHUB_ERR_NOMEM;
     memset(link, 0, sizeof *link);
     link->pool = pool;
-    link->to = desc->ws;
+    link->close_ms = desc->ws->close_timeout_ms ? desc->ws->close_timeout_ms : 2000;
     link->events = desc->events;
     link->user = user;
     link->due_ms = WSHUB_NEVER;
@@ -1217,7 +1221,7 @@ WSHUB_API wshub_err wshub_eio_link_open_versioned(wshub_ws_pool *pool,
         wshub_eio_link__free(link);
         return WSHUB_ERR_NOMEM;
     }
-    wait = desc->ws->connect_timeout_ms ? desc->ws->connect_timeout_ms : 20000;
+    wait = wshub_eio_link__patience_ms(desc);
     if (wait != WSHUB_OFF) wshub_eio_link__wake_at(link, wshub_ws_now_ms(pool) + wait);
     *out_link = link;
     return WSHUB_OK;
@@ -1231,14 +1235,13 @@ WSHUB_API void wshub_eio_link_destroy(wshub_eio_link *link) {
 }
 
 WSHUB_API wshub_err wshub_eio_link_close(wshub_eio_link *link) {
-    uint32_t wait = link->to->close_timeout_ms ? link->to->close_timeout_ms : 2000;
     bool over = link->state == WSHUB_EIO_LINK__OVER && link->there;
     wshub_str none = {NULL, 0};
     wshub_err err;
 
     if (link->doomed || (link->state != WSHUB_EIO_LINK__OPEN && !over)) return WSHUB_ERR_STATE;
     wshub_eio_link__to(link, WSHUB_EIO_LINK__LEAVING);
-    wshub_eio_link__wake_at(link, wshub_ws_now_ms(link->pool) + wait);
+    wshub_eio_link__wake_at(link, wshub_ws_now_ms(link->pool) + link->close_ms);
     if (link->way == WSHUB_EIO_LINK__WEBSOCKET) {
         err = link->cut ? WSHUB_ERR_STALE : wshub_ws_close(link->pool, link->ws, 0, none);
     } else {
