@@ -545,7 +545,7 @@ static const wshub_sio_socket__work *wshub_sio_socket__work_of(const wshub_sio_s
     return socket->work ? socket->work : &none;
 }
 
-/* When a session wants to be looked at; NULL: never. */
+/* When a session wants to be looked at. link NULL: there is none. */
 static uint64_t wshub_sio_client__link_ms(const wshub_eio_link *link) {
     return link ? wshub_eio_link_due_ms(link) : WSHUB_NEVER;
 }

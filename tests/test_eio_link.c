@@ -246,6 +246,7 @@ TEST(what_is_sent_comes_once_and_in_order_whatever_carries_it) {
             EXPECT_INT(wshub_eio_link_ws(session).id != 0, way != WSHUB_EIO_POLLING_ONLY);
             EXPECT_INT(wshub_eio_transport_of(s.eio, s.last),
                        way == WSHUB_EIO_POLLING_ONLY ? WSHUB_EIO_POLLING : WSHUB_EIO_WEBSOCKET);
+            EXPECT_INT(session->polled != NULL, way == WSHUB_EIO_POLLING_ONLY);
             EXPECT_INT(wshub_eio_link_unsent(session), 0);
             EXPECT_INT(wshub_eio_link_close(session), WSHUB_OK);
             EXPECT_INT(wshub_eio_link_close(session), WSHUB_ERR_STATE);

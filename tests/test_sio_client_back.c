@@ -701,6 +701,32 @@ TEST(after_shutdown_nothing_is_told_until_it_connects_again) {
     stop();
 }
 
+/* What is under way has memory of its own, which goes with the last of it. */
+TEST(what_is_over_costs_nothing_any_more) {
+    uint64_t before;
+    start();
+    begin();
+    serve(OPEN_PACKET);
+    play("> 40\n< 42[\"early\"]\n< 40{\"sid\":\"A\"}");
+    EXPECT(!sock->work);
+    EXPECT_INT(ask("q", "1", 100), WSHUB_OK);
+    play("> 420[\"q\",1]\n< 430[]");
+    EXPECT(!sock->work);
+    before = s.bytes;
+    EXPECT_INT(ask("q", "1", 100), WSHUB_OK);
+    EXPECT(sock->work);
+    play("> 421[\"q\",1]\n< 451-[\"e\",{\"_placeholder\":true,\"num\":0}]");
+    EXPECT(client->partial);
+    site_frame(&s, line, 0x82, "x", 1);
+    EXPECT(!client->partial);
+    EXPECT(sock->work);
+    play("< 431[]");
+    EXPECT(!sock->work);
+    EXPECT_INT(s.bytes, before);
+    (void)site_told(&s);
+    stop();
+}
+
 TEST(a_client_is_small) {
     enum { MANY = 100 };
     static wshub_sio_client *many[MANY];
