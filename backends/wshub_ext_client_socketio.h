@@ -519,6 +519,7 @@ struct wshub_sio_client {
     wshub_eio_link *link;    /* NULL: none */
     wshub_eio_link *leaving; /* the one that it has left, until that has ended */
     wshub_sio_socket *sockets;
+    wshub_sio_socket *ghosts; /* destroyed, of which nothing is left but a CONNECT unanswered */
     wshub_sio_client__partial *partial; /* NULL: none */
     wshub_ws_timer timer;               /* of all its clocks: wshub_sio_client__rearm() */
     uint64_t due_ms; /* of the next attempt; while it is open, of another try to send; or
@@ -858,7 +859,8 @@ static void wshub_sio_socket__forget(wshub_sio_socket *socket) {
     wshub_sio_socket__pid_drop(socket);
 }
 
-static void wshub_sio_socket__free(wshub_sio_socket *socket) {
+/* Nothing is left of it but its name. */
+static void wshub_sio_socket__strip(wshub_sio_socket *socket) {
     wshub_sio_client *client = socket->client;
     wshub_sio_socket **at = &client->sockets;
 
@@ -868,15 +870,72 @@ static void wshub_sio_socket__free(wshub_sio_socket *socket) {
     if (socket->work) socket->work->join_ms = WSHUB_NEVER;
     wshub_sio_socket__work_done(socket);
     wshub_sio_socket__handlers_sweep(socket, true);
+}
+
+static void wshub_sio_socket__free(wshub_sio_socket *socket) {
+    wshub_sio_client *client = socket->client;
+
+    wshub_sio_socket__strip(socket);
     wshub_sio_client__string_drop(client, &socket->slashed);
     wshub_sio_client__string_drop(client, &socket->id);
     (void)wshub_ws_alloc(client->pool, socket, sizeof *socket, 0);
 }
 
+/* Keeps the name for itself, as the description goes with its program's part. Out of memory: false,
+ * and the connection is lost, so that the name is not asked for a second time in it. */
+static bool wshub_sio_socket__name_keep(wshub_sio_socket *socket) {
+    wshub_sio_client *client = socket->client;
+
+    if (socket->slashed) return true;
+    if (wshub_sio_client__string_set(client, &socket->slashed, wshub_sio_socket__name(socket)))
+        return true;
+    (void)wshub_eio_link_drop(client->link);
+    return false;
+}
+
+/* Frees one that was destroyed. Where the server has yet to answer it, its name is kept until then:
+ * the answer is not for whoever has that name next, and a second CONNECT before it would be. */
+static void wshub_sio_socket__bury(wshub_sio_socket *socket) {
+    wshub_sio_client *client = socket->client;
+
+    WSHUB_ASSERT(socket->doomed);
+    if (!socket->asked || !client->link || !wshub_sio_socket__name_keep(socket)) {
+        wshub_sio_socket__free(socket);
+        return;
+    }
+    wshub_sio_socket__strip(socket);
+    socket->next = client->ghosts;
+    client->ghosts = socket;
+}
+
+/* Where one of that name is kept; NULL there: none is. */
+static wshub_sio_socket **wshub_sio_client__ghost(wshub_sio_client *client, wshub_str name) {
+    wshub_sio_socket **at = &client->ghosts;
+
+    while (*at && !wshub_str_eq(wshub_sio_socket__name(*at), name)) at = &(*at)->next;
+    return at;
+}
+
+/* It is answered, or will not be. */
+static void wshub_sio_client__ghost_free(wshub_sio_socket **at) {
+    wshub_sio_socket *ghost = *at;
+
+    *at = ghost->next;
+    wshub_sio_socket__free(ghost);
+}
+
+/* Its connection of now has ended, and with it what was to be answered there. */
+static wshub_eio_link *wshub_sio_client__link_take(wshub_sio_client *client) {
+    wshub_eio_link *link = client->link;
+
+    client->link = NULL;
+    while (client->ghosts) wshub_sio_client__ghost_free(&client->ghosts);
+    return link;
+}
+
 /* Ends its connection of now, of which nothing is heard any more. */
 static void wshub_sio_client__forget(wshub_sio_client *client) {
-    wshub_eio_link_destroy(client->link);
-    client->link = NULL;
+    wshub_eio_link_destroy(wshub_sio_client__link_take(client));
 }
 
 static void wshub_sio_client__free(wshub_sio_client *client) {
@@ -907,7 +966,7 @@ static void wshub_sio_client__leave(wshub_sio_client *client) {
         next = socket->next;
         wshub_sio_socket__work_done(socket);
         if (client->sweep) wshub_sio_socket__handlers_sweep(socket, false);
-        if (client->sweep && socket->doomed) wshub_sio_socket__free(socket);
+        if (client->sweep && socket->doomed) wshub_sio_socket__bury(socket);
     }
     client->sweep = false;
 }
@@ -1362,8 +1421,7 @@ static bool wshub_sio_client__wanted(const wshub_sio_client *client) {
 /* Closes the connection in order; its end is awaited on the side. */
 static void wshub_sio_client__close(wshub_sio_client *client) {
     wshub_eio_link_destroy(client->leaving);
-    client->leaving = client->link;
-    client->link = NULL;
+    client->leaving = wshub_sio_client__link_take(client);
     (void)wshub_eio_link_close(client->leaving);
     wshub_sio_client__partial_drop(client);
     wshub_sio_client__to(client, WSHUB_SIO_CLIENT_IDLE);
@@ -1448,6 +1506,7 @@ static void wshub_sio_socket__lose(wshub_sio_socket *socket, bool again, bool at
     bool waits = socket->state == WSHUB_SIO_SOCKET_WAITING;
 
     socket->asked = false;
+    if (socket->work) socket->work->join_ms = WSHUB_NEVER;
     wshub_sio_socket__early_clear(socket);
     if (socket->state == WSHUB_SIO_SOCKET_IDLE || (waits && again && !attempt)) return;
 
@@ -1582,7 +1641,8 @@ static bool wshub_sio_socket__join_clock(wshub_sio_socket *socket) {
     uint32_t wait = wshub_sio_client__or(client->desc->join_timeout_ms, 45000);
     wshub_sio_socket__work *work;
 
-    WSHUB_ASSERT(socket->state == WSHUB_SIO_SOCKET_JOINING);
+    WSHUB_ASSERT(socket->state == WSHUB_SIO_SOCKET_WAITING ||
+                 socket->state == WSHUB_SIO_SOCKET_JOINING);
     if (wait == WSHUB_OFF) return true;
     work = wshub_sio_socket__work_get(socket);
     if (!work) return false;
@@ -1594,11 +1654,17 @@ static bool wshub_sio_socket__join_clock(wshub_sio_socket *socket) {
 /* Asks the server for the namespace. */
 static void wshub_sio_socket__join(wshub_sio_socket *socket) {
     wshub_sio_client *client = socket->client;
-    wshub_str auth;
+    wshub_str name = wshub_sio_socket__name(socket), auth;
     wshub_sio_packet head;
     char *text;
     size_t most, len;
 
+    if (*wshub_sio_client__ghost(client, name)) { /* the server answers that one first */
+        if (wshub_sio_socket__work_of(socket)->join_ms == WSHUB_NEVER &&
+            !wshub_sio_socket__join_clock(socket))
+            wshub_sio_client__cut(client);
+        return;
+    }
     auth = wshub_sio_socket__auth(socket);
     if (socket->state != WSHUB_SIO_SOCKET_WAITING || client->state != WSHUB_SIO_CLIENT_OPEN) return;
     wshub_sio_socket__to(socket, WSHUB_SIO_SOCKET_JOINING);
@@ -1610,7 +1676,7 @@ static void wshub_sio_socket__join(wshub_sio_socket *socket) {
 
     memset(&head, 0, sizeof head);
     head.type = '0';
-    head.space = wshub_sio_socket__name(socket);
+    head.space = name;
     most = wshub_sio_socket__hello(socket, auth, NULL, 0);
     most += wshub_sio_packet_write(&head, NULL, NULL, 0);
     text = (char *)wshub_ws_alloc(client->pool, NULL, 0, most);
@@ -2207,10 +2273,17 @@ static void wshub_sio_socket__out(wshub_sio_socket *socket) {
  * answered, or the server would keep it. */
 static void wshub_sio_client__stray(wshub_sio_client *client, wshub_sio_socket *socket,
                                     const wshub_sio_packet *packet) {
+    wshub_sio_socket **ghost = wshub_sio_client__ghost(client, packet->space);
+    bool asked = *ghost || (socket && socket->asked);
+
     /* What nobody has asked for is answered as far as there is room. */
-    if (packet->type == '0' && (socket ? socket->asked : wshub_sio_client__has_room(client, 512)))
+    if (packet->type == '0' && (asked || (!socket && wshub_sio_client__has_room(client, 512))))
         wshub_sio_client__bye(client, packet->space);
-    if (socket && (packet->type == '0' || packet->type == '4')) socket->asked = false;
+    if (packet->type != '0' && packet->type != '4') return;
+    if (*ghost)
+        wshub_sio_client__ghost_free(ghost);
+    else if (socket)
+        socket->asked = false;
     if (socket && socket->state == WSHUB_SIO_SOCKET_WAITING) wshub_sio_client__soon(client);
 }
 

@@ -311,6 +311,41 @@ TEST(who_leaves_before_the_answer_is_not_kept_by_the_server) {
     stop();
 }
 
+/* A server closes the whole connection for a second CONNECT of what is connected: the answer to that
+ * of a socket that is gone is awaited, and refused, before another of its name says its own. */
+TEST(who_takes_the_name_of_one_that_is_gone_waits_for_its_answer) {
+    wshub_sio_socket_desc other = {0}, anew = {0};
+    wshub_sio_socket *second, *third;
+    connect_one();
+    other.events = anew.events = &events;
+    other.name = anew.name = "/b";
+    other.auth = "{\"token\":1}";
+    anew.auth = "{\"token\":2}";
+    EXPECT_INT(wshub_sio_socket_create(client, &other, &s, &second), WSHUB_OK);
+    play("> 40/b,{\"token\":1}");
+    wshub_sio_socket_destroy(second);
+    memset(&other, 0, sizeof other); /* it is the application's again */
+    EXPECT_INT(wshub_sio_socket_create(client, &anew, &s, &third), WSHUB_OK);
+    play(".\n< 40/b,{\"sid\":\"B\"}\n> 41/b,\n> 40/b,{\"token\":2}\n< 40/b,{\"sid\":\"C\"}");
+    EXPECT_STR(site_told(&s), "/b connected C\n");
+
+    /* One that is refused; two that are gone; and what ends with the connection. */
+    wshub_sio_socket_destroy(third);
+    EXPECT_INT(wshub_sio_socket_create(client, &anew, &s, &second), WSHUB_OK);
+    play("> 41/b,\n> 40/b,{\"token\":2}");
+    wshub_sio_socket_destroy(second);
+    EXPECT_INT(wshub_sio_socket_create(client, &anew, &s, &third), WSHUB_OK);
+    wshub_sio_socket_destroy(third);
+    EXPECT_INT(wshub_sio_socket_create(client, &anew, &s, &second), WSHUB_OK);
+    play(".\n< 44/b,{\"message\":\"no\"}\n> 40/b,{\"token\":2}\n< 40/b,{\"sid\":\"D\"}");
+    EXPECT_STR(site_told(&s), "/b connected D\n");
+    wshub_sio_socket_destroy(second);
+    EXPECT_INT(wshub_sio_socket_create(client, &anew, &s, &third), WSHUB_OK);
+    play("> 41/b,\n> 40/b,{\"token\":2}");
+    wshub_sio_socket_destroy(third);
+    stop();
+}
+
 /* ---- why it ends (3.4) ---- */
 
 TEST(the_server_puts_it_out) {
