@@ -1285,6 +1285,8 @@
  *
  * What is new, the newest first:
  *
+ * - For dialects, wshub_call_begin() and wshub_call_end(): a call of theirs that calls the hub more
+ *   than once is one call into it.
  * - What cannot be made on a hub is told in its log, too (CREATE): mounts, realms, dialects,
  *   servers of Engine.IO and Socket.IO, namespaces, jobs. wshub_eio_desc_explain(),
  *   wshub_sio_desc_explain(), wshub_sio_namespace_explain(); for backends
@@ -3540,6 +3542,13 @@ WSHUB_API wshub_err wshub_ask_fail(wshub *hub, wshub_ask ask);
  * call anything, unless it says otherwise. Their texts are views until they return. Of the
  * functions, too, the thread is the hub's; all are allowed in callbacks; texts are borrowed.
  * Cost, where none is given: O(1). */
+
+/* Begin and end a call of a dialect's own that calls the hub more than once: all of it is one call
+ * into the hub, with what is told in between. What it logs is told at its end, so that no on_log
+ * runs between two steps, and a hub that is destroyed meanwhile lasts until then. They nest, each
+ * end for its beginning; behind the outermost the hub may be gone. */
+WSHUB_API void wshub_call_begin(wshub *hub);
+WSHUB_API void wshub_call_end(wshub *hub);
 
 /* One peer at the far end: one out-queue, one heartbeat, and the clients that it has (one in the
  * JSON dialect). {0}: none. Stale when its stream, or the session that was lent, has ended. */
@@ -10156,6 +10165,7 @@ struct wshub {
     const wshub__above *above;
     wshub *self;    /* for wshub__look() */
     uint32_t depth; /* how many calls into the hub are open */
+    uint32_t begun; /* of these, from the outermost on: wshub_call_begin()'s */
     bool destroying, dead;
     wshub__phase phase;
     uint64_t now, io_now; /* the hub's clock; the io's when it was last read */
@@ -16344,7 +16354,7 @@ WSHUB_API wshub_err wshub_timer_start(wshub *hub, uint64_t delay_ms,
     if (out_timer) out_timer->id = wshub__pool_handle(&hub->timers, index);
 
     /* Started outside a turn: settle is to look at the clock anew. */
-    if (hub->depth == 1 && hub->io.wake) hub->io.wake(hub->io.ctx);
+    if (hub->depth == hub->begun + 1 && hub->io.wake) hub->io.wake(hub->io.ctx);
     wshub__leave(hub);
     return WSHUB_OK;
 }
@@ -23945,6 +23955,17 @@ WSHUB_API const wshub_desc *wshub_desc_get(const wshub *hub) {
     return &hub->desc;
 }
 
+WSHUB_API void wshub_call_begin(wshub *hub) {
+    wshub__enter(hub);
+    if (hub->depth == hub->begun + 1) hub->begun++; /* it is in nobody's callback */
+}
+
+WSHUB_API void wshub_call_end(wshub *hub) {
+    WSHUB_ASSERT(hub->begun <= hub->depth);
+    if (hub->depth == hub->begun) hub->begun--;
+    wshub__leave(hub);
+}
+
 WSHUB_API void *wshub_alloc(wshub *hub, void *ptr, size_t old_bytes, size_t new_bytes) {
     if (!old_bytes && !new_bytes) return NULL;
     return hub->mem.fn(hub->mem.user, ptr, old_bytes, new_bytes);
@@ -24187,7 +24208,7 @@ WSHUB_API wshub_err wshub_app_publish(wshub *hub, wshub_str channel, wshub_str b
 
     *(hub->apps.last ? &hub->apps.last->next : &hub->apps.first) = note;
     hub->apps.last = note;
-    if (!hub->depth && hub->io.wake) hub->io.wake(hub->io.ctx);
+    if (hub->depth == hub->begun && hub->io.wake) hub->io.wake(hub->io.ctx);
     return WSHUB_OK;
 }
 

@@ -289,7 +289,7 @@ typedef struct wshub_eio_cors {
 typedef struct wshub_eio_desc {
     const char *path;            /* "/engine.io/"; begins with `/`; one at its end is added */
     uint32_t ping_interval_ms;   /* 25000; from a pong, or the beginning, to the next ping */
-    uint32_t ping_timeout_ms;    /* 20000; from a ping to the pong */
+    uint32_t ping_timeout_ms;    /* 20000; from a ping to the pong; both together: 2147483647 */
     uint32_t upgrade_timeout_ms; /* 10000; from a second transport's beginning to its end */
     uint32_t message_bytes_max;  /* 1000000; of one message, or of the body of a post */
     uint32_t session_bytes_max;  /* 8388608; what may wait for one session; beyond it is closed */
@@ -824,23 +824,32 @@ static void wshub_eio__check(const wshub_eio *eio) {
 #endif
 
 /* Around all that comes from the hub or the application: what ends inside is freed behind it, as
- * somebody further out may still look at it. */
+ * somebody further out may still look at it, and the hub lasts as long. */
 static void wshub_eio__enter(wshub_eio *eio) {
+    wshub_call_begin(eio->hub);
     eio->depth++;
     WSHUB_ASSERT(eio->depth < 1000);
 }
 
-static void wshub_eio__leave(wshub_eio *eio) {
-    WSHUB_ASSERT(eio->depth > 0);
-    if (--eio->depth) return;
+/* Nobody looks at what has ended any more. */
+static void wshub_eio__ended_free(wshub_eio *eio) {
     while (eio->ended) {
         wshub_eio__session *session = eio->ended;
         eio->ended = session->next_ended;
         wshub_eio__slot_free(eio, session->slot);
         (void)wshub_eio__alloc(eio, session, sizeof *session, 0);
     }
-    wshub_eio__scratch_trim(eio);
-    wshub_eio__check(eio);
+}
+
+/* Behind the outermost the hub may be gone. */
+static void wshub_eio__leave(wshub_eio *eio) {
+    WSHUB_ASSERT(eio->depth > 0);
+    if (--eio->depth == 0) {
+        wshub_eio__ended_free(eio);
+        wshub_eio__scratch_trim(eio);
+        wshub_eio__check(eio);
+    }
+    wshub_call_end(eio->hub);
 }
 
 /* ---- >>eio-codec -----------------------------------------------------------------------------
@@ -2606,8 +2615,19 @@ static const char *wshub_eio__cookie_problem(const wshub_eio_desc *desc) {
     return NULL;
 }
 
+/* Clients wait for both together, and those in browsers and Node count no further: what is longer
+ * is over at once there. */
+static bool wshub_eio__pings_ok(const wshub_eio_desc *desc) {
+    uint64_t interval = desc->ping_interval_ms ? desc->ping_interval_ms : 25000;
+    uint64_t timeout = desc->ping_timeout_ms ? desc->ping_timeout_ms : 20000;
+    return interval + timeout <= INT32_MAX;
+}
+
 WSHUB_API const char *wshub_eio_desc_problem(const wshub_eio_desc *desc) {
     if (!desc) return NULL;
+    if (!wshub_eio__pings_ok(desc))
+        return "ping_interval_ms: must be at most 2147483647 together with ping_timeout_ms, as "
+               "clients can wait no longer for both";
     if (desc->path && (desc->path[0] != '/' || strlen(desc->path) >= WSHUB_NAME_BYTES_MAX))
         return "path: must begin with `/`, and be shorter than WSHUB_NAME_BYTES_MAX (4096)";
     if (desc->path && strcspn(desc->path, "?# \t\r\n") != strlen(desc->path))
@@ -2684,6 +2704,8 @@ WSHUB_API size_t wshub_eio_desc_explain_versioned(const wshub *hub, const wshub_
                                                   wshub_err err, char *buf, size_t cap) {
     static const wshub_field fields[] = {
         WSHUB_FIELD(wshub_eio_desc, path, TEXT, NULL),
+        WSHUB_FIELD(wshub_eio_desc, ping_interval_ms, UINT, "ping_timeout_ms"),
+        WSHUB_FIELD(wshub_eio_desc, ping_timeout_ms, UINT, NULL),
         WSHUB_FIELD(wshub_eio_desc, message_bytes_max, UINT, NULL),
         WSHUB_FIELD(wshub_eio_desc, session_bytes_max, UINT, NULL),
         WSHUB_FIELD(wshub_eio_desc, sessions_max, UINT, NULL),
@@ -2753,6 +2775,7 @@ static wshub_err wshub_eio__mount(wshub_eio *eio) {
     mount.path = eio->path;
     mount.prefix = mount.alone = true;
     mount.keep_head = mount.half_close_ends = mount.no_close_reasons = true;
+    WSHUB_ASSERT(wshub_eio__pings_ok(&eio->desc)); /* so that this is no sum that wraps */
     mount.answer_timeout_ms =
         eio->desc.ping_interval_ms + eio->desc.ping_timeout_ms + WSHUB_EIO__SLACK_MS;
     mount.body_bytes_max = mount.message_bytes_max = eio->desc.message_bytes_max;
@@ -2861,8 +2884,10 @@ WSHUB_API void wshub_eio_shutdown(wshub_eio *eio) {
     wshub_iter iter = {0, 0};
 
     eio->down = true;
+    wshub_eio__enter(eio);
     while (wshub_eio_each(eio, &iter, &handle))
         (void)wshub_eio_close_for(eio, handle, WSHUB_EIO_SHUTDOWN);
+    wshub_eio__leave(eio);
 }
 
 /* Sends a packet that is put together behind its first character. */
@@ -2933,13 +2958,15 @@ WSHUB_API wshub_err wshub_eio_admit(wshub_eio *eio, wshub_exchange exchange) {
     const wshub_http *http = wshub_exchange_http(eio->hub, exchange);
     wshub_eio__query query;
     uint64_t refused = eio->stats.refused;
+    bool admitted;
 
     if (!http) return WSHUB_ERR_STALE;
     wshub_eio__enter(eio);
     wshub_eio__query_read(http->query, &query);
     wshub_eio__open_session(eio, exchange, http, &query);
+    admitted = eio->stats.refused == refused;
     wshub_eio__leave(eio);
-    return eio->stats.refused == refused ? WSHUB_OK : WSHUB_ERR_LIMIT;
+    return admitted ? WSHUB_OK : WSHUB_ERR_LIMIT;
 }
 
 WSHUB_API wshub_err wshub_eio_refuse(wshub_eio *eio, wshub_exchange exchange, const char *text) {

@@ -3118,8 +3118,7 @@ typedef struct wshub_sio__wait {
     wshub_sio__asker asker;           /* who wants the answers of ours; else we do */
     wshub_timer timer;
     bool many;
-    bool held, over; /* the call that asks is under way, and frees it; it has ended meanwhile */
-    uint32_t left;   /* who has yet to answer */
+    uint32_t left; /* who has yet to answer */
     struct wshub_sio__asked *asked;
     bool too_long;                                   /* an answer was dropped */
     struct wshub_sio__kept *first_kept, **next_kept; /* answers so far, in their order */
@@ -3973,10 +3972,7 @@ static void wshub_sio__wait_free(wshub_sio__wait *wait) {
     }
     if (wait->census) wait->census->wait = NULL;
     wshub_sio__kept_free(sio, wait->first_kept);
-    if (wait->held)
-        wait->over = true;
-    else
-        wshub_sio__free(sio, wait, sizeof *wait);
+    wshub_sio__free(sio, wait, sizeof *wait);
 }
 
 /* How many things servers have told of: elements of arrays, or whole answers. */
@@ -4117,7 +4113,6 @@ static void wshub_sio__wait_tell(const wshub_sio__wait *wait, const char *error)
 static void wshub_sio__wait_end(wshub_sio__wait *wait, const char *error) {
     wshub_sio__wait copy = *wait; /* what is told may end anything */
 
-    WSHUB_ASSERT(!wait->over);
     WSHUB_ASSERT(!wait->fn || !wait->found);
     WSHUB_ASSERT(wait->fn || wait->found || wait->asker.id_len); /* somebody wants to know */
     wait->first_kept = NULL;
@@ -5547,7 +5542,7 @@ static void wshub_sio__check_wait(const wshub_sio *sio, const wshub_sio__wait *w
     uint32_t left = 0, count = 0;
     size_t bytes = 0;
 
-    WSHUB_ASSERT(wait->sio == sio && !wait->over);
+    WSHUB_ASSERT(wait->sio == sio);
     WSHUB_ASSERT((wait->fn != NULL) + (wait->found != NULL) + (wait->asker.id_len != 0) == 1);
     for (asked = wait->asked; asked; asked = asked->next_of_wait) {
         WSHUB_ASSERT(asked->wait == wait);
@@ -8294,12 +8289,14 @@ WSHUB_API void wshub_sio_destroy(wshub_sio *sio) {
 WSHUB_API void wshub_sio_shutdown(wshub_sio *sio) {
     size_t i;
 
+    wshub_call_begin(sio->hub);
     wshub_sio__out_end(sio, false);
     for (i = 0; i < sio->spaces.count; i++) {
         const wshub_sio__space *space = (const wshub_sio__space *)sio->spaces.entries[i].item;
         if (space && space->desc.flow && !space->flow.come_back) wshub_sio__flow_end(space);
     }
     wshub_eio_shutdown(sio->eio);
+    wshub_call_end(sio->hub);
 }
 
 /* What is wrong with a flow, which may be NULL. NULL: nothing. */
@@ -8431,10 +8428,20 @@ WSHUB_API wshub_realm wshub_sio_namespace_realm(const wshub_sio *sio, wshub_sio_
     return space ? space->realm : none;
 }
 
+/* Ends a call that wshub_call_begin() has begun, and passes its result on: the hub may be gone
+ * behind it. */
+static wshub_err wshub_sio__ended(const wshub_sio *sio, wshub_err err) {
+    wshub_call_end(sio->hub);
+    return err;
+}
+
 WSHUB_API wshub_err wshub_sio_accept(wshub_sio *sio, wshub_sio_ask_id ask,
                                      const wshub_identity *identity) {
     wshub_sio__pending *pending = (wshub_sio__pending *)wshub_sio__get(&sio->pending, ask.id);
-    return pending ? wshub_sio__admit(pending, identity) : WSHUB_ERR_STALE;
+
+    if (!pending) return WSHUB_ERR_STALE;
+    wshub_call_begin(sio->hub);
+    return wshub_sio__ended(sio, wshub_sio__admit(pending, identity));
 }
 
 WSHUB_API wshub_err wshub_sio_refuse(wshub_sio *sio, wshub_sio_ask_id ask, const char *message,
@@ -8444,10 +8451,11 @@ WSHUB_API wshub_err wshub_sio_refuse(wshub_sio *sio, wshub_sio_ask_id ask, const
 
     if (!pending) return WSHUB_ERR_STALE;
     if (data.ptr && !wshub_json_check(data, WSHUB_SIO__DEPTH)) return WSHUB_ERR_JSON;
+    wshub_call_begin(sio->hub);
     peer = pending->peer;
     wshub_sio__say_refused(peer, pending->space->name, message, data);
     if (wshub_sio__get(&sio->pending, ask.id)) wshub_sio__pending_free(pending);
-    return WSHUB_OK;
+    return wshub_sio__ended(sio, WSHUB_OK);
 }
 
 /* Is it a packet that can be said, and does every object that stands for bytes have them? */
@@ -8473,7 +8481,8 @@ WSHUB_API wshub_err wshub_sio_send(wshub_sio *sio, wshub_client client,
     memset(&self, 0, sizeof self);
     self.kind = WSHUB_DEST_CLIENT;
     self.name = wshub_client_id(sio->hub, client);
-    return wshub_sio__say_kept(socket->space, &client, &self, packet, true);
+    wshub_call_begin(sio->hub);
+    return wshub_sio__ended(sio, wshub_sio__say_kept(socket->space, &client, &self, packet, true));
 }
 
 static wshub_err wshub_sio__emit(wshub_sio *sio, wshub_sio_namespace to, const wshub_dest *dest,
@@ -8488,9 +8497,11 @@ static wshub_err wshub_sio__emit(wshub_sio *sio, wshub_sio_namespace to, const w
     where.kind = WSHUB_DEST_ALL;
     if (dest) where = *dest;
     where.realm = space->realm;
-    if (wshub_sio__recoverable(space, packet))
-        return wshub_sio__say_kept(space, NULL, &where, packet, here);
-    return wshub_sio__send_to(space, &where, packet, here);
+    wshub_call_begin(sio->hub);
+    err = wshub_sio__recoverable(space, packet)
+              ? wshub_sio__say_kept(space, NULL, &where, packet, here)
+              : wshub_sio__send_to(space, &where, packet, here);
+    return wshub_sio__ended(sio, err);
 }
 
 WSHUB_API wshub_err wshub_sio_emit(wshub_sio *sio, wshub_sio_namespace to, const wshub_dest *dest,
@@ -8569,12 +8580,11 @@ WSHUB_API wshub_err wshub_sio_flow_send(wshub_sio *sio, wshub_sio_namespace to,
     memset(&dest, 0, sizeof dest);
     dest.kind = destination.len ? WSHUB_DEST_ROOM : WSHUB_DEST_ALL;
     dest.name = destination;
+    wshub_call_begin(sio->hub);
     err = wshub_sio_emit(sio, to, &dest, &packet);
-    if (err || destination.len) return err;
-
     dest.realm = space->realm;
-    wshub_sio__to_unaccepted(sio, &dest, &packet);
-    return WSHUB_OK;
+    if (!err && !destination.len) wshub_sio__to_unaccepted(sio, &dest, &packet);
+    return wshub_sio__ended(sio, err);
 }
 
 WSHUB_API wshub_err wshub_sio_ask(wshub_sio *sio, wshub_client client, const wshub_packet *packet,
@@ -8588,13 +8598,14 @@ WSHUB_API wshub_err wshub_sio_ask(wshub_sio *sio, wshub_client client, const wsh
     if (!fn) return WSHUB_ERR_PARAM;
     if (!socket) return WSHUB_ERR_STALE;
     if (err) return err;
+    wshub_call_begin(sio->hub);
     wait = wshub_sio__wait_new(sio, socket->space, timeout_ms, fn, user);
-    if (!wait) return WSHUB_ERR_NOMEM;
+    if (!wait) return wshub_sio__ended(sio, WSHUB_ERR_NOMEM);
     err = wshub_sio__wait_ask(wait, socket);
     asking = wshub_sio__asking(packet, wait, digits);
     if (!err) err = wshub_client_send_packet(sio->hub, client, &asking);
     if (err) wshub_sio__wait_free(wait);
-    return err;
+    return wshub_sio__ended(sio, err);
 }
 
 /* Asks the sockets of this server that a destination names. */
@@ -8645,27 +8656,19 @@ static wshub_err wshub_sio__ask_many(wshub_sio *sio, wshub_sio_namespace to, con
     if (!here) err = wshub_sio__dest_fit(dest, &whom);
     if (!here) dest = &whom;
     if (err) return err;
+    wshub_call_begin(sio->hub);
     wait = wshub_sio__wait_new(sio, space, timeout_ms, fn, user);
-    if (!wait) return WSHUB_ERR_NOMEM;
+    if (!wait) return wshub_sio__ended(sio, WSHUB_ERR_NOMEM);
     wait->many = true;
     err = wshub_sio__ask_here(wait, space, dest);
     if (!err && !here) err = wshub_sio__ask_there(wait, space, dest, packet, timeout_ms);
-    if (!err) {
-        /* on_log, which is told of what the bus has dropped, may shut the server down. */
-        asking = wshub_sio__asking(packet, wait, digits);
-        wait->held = true;
-        err = wshub_sio__emit(sio, to, dest, &asking, here);
-        wait->held = false;
-    }
-    if (wait->over) { /* and that was told */
-        wshub_sio__free(sio, wait, sizeof *wait);
-        return WSHUB_OK;
-    }
+    asking = wshub_sio__asking(packet, wait, digits);
+    if (!err) err = wshub_sio__emit(sio, to, dest, &asking, here);
     if (err)
         wshub_sio__wait_free(wait);
     else
         wshub_sio__wait_check(wait); /* nobody may be there */
-    return err;
+    return wshub_sio__ended(sio, err);
 }
 
 WSHUB_API wshub_err wshub_sio_ask_all(wshub_sio *sio, wshub_sio_namespace to,
@@ -8694,11 +8697,11 @@ WSHUB_API wshub_err wshub_sio_answer(wshub_sio *sio, wshub_sio_ack ack,
     answer.event = wshub_str_z("");
     answer.id = wshub_str_z(due->id);
     answer.ask.ptr = NULL;
+    wshub_call_begin(sio->hub);
     err = wshub_sio__packet_err(sio, &answer);
     if (!err) err = wshub_client_send_packet(sio->hub, due->socket->client, &answer);
-    due = (wshub_sio__due *)wshub_sio__get(&sio->dues, ack.id); /* on_log may have answered it */
-    if (!err && due) wshub_sio__due_free(due);
-    return err;
+    if (!err) wshub_sio__due_free(due);
+    return wshub_sio__ended(sio, err);
 }
 
 WSHUB_API wshub_err wshub_sio_disconnect(wshub_sio *sio, wshub_client client, bool close) {
@@ -8709,14 +8712,15 @@ WSHUB_API wshub_err wshub_sio_disconnect(wshub_sio *sio, wshub_client client, bo
     if (!socket || !socket->peer) return WSHUB_ERR_STALE;
     peer = socket->peer;
     session = peer->session;
+    wshub_call_begin(sio->hub);
     if (!close) {
         wshub_sio__kick(socket, WSHUB_BY_APP);
-        return WSHUB_OK;
+        return wshub_sio__ended(sio, WSHUB_OK);
     }
     while ((peer = wshub_sio__peer_of(sio, session)) != NULL && peer->sockets)
         wshub_sio__kick(peer->sockets, WSHUB_BY_APP);
     (void)wshub_eio_close(sio->eio, session);
-    return WSHUB_OK;
+    return wshub_sio__ended(sio, WSHUB_OK);
 }
 
 /* Is a socket to be selected? Each only once, and none that bears the mark already. */
@@ -8848,6 +8852,7 @@ static wshub_err wshub_sio__do_all(wshub_sio *sio, wshub_sio_namespace of, const
     if (!space) return WSHUB_ERR_STALE;
     if (err || !wshub_sio__names_ok(rooms.list, rooms.count)) return WSHUB_ERR_PARAM;
     if (type != WSHUB_SIO__DISCONNECT && !rooms.count) return WSHUB_OK;
+    wshub_call_begin(sio->hub);
     if (space->on_bus) { /* first, so that what is said by who goes is behind it */
         request = wshub_sio__request_of(space, NULL);
         request.type = type;
@@ -8858,7 +8863,8 @@ static wshub_err wshub_sio__do_all(wshub_sio *sio, wshub_sio_namespace of, const
             request.rooms = &rooms;
         err = wshub_sio__request_say(space, &request);
     }
-    return wshub_sio__do_here(space, type, &whom, rooms, close) ? err : WSHUB_ERR_NOMEM;
+    if (!wshub_sio__do_here(space, type, &whom, rooms, close)) err = WSHUB_ERR_NOMEM;
+    return wshub_sio__ended(sio, err);
 }
 
 WSHUB_API wshub_err wshub_sio_join_all(wshub_sio *sio, wshub_sio_namespace of,
@@ -8893,22 +8899,23 @@ WSHUB_API wshub_err wshub_sio_fetch(wshub_sio *sio, wshub_sio_namespace of, cons
 
     if (!fn || wshub_sio__dest_fit(dest, &whom)) return WSHUB_ERR_PARAM;
     if (!space) return WSHUB_ERR_STALE;
+    wshub_call_begin(sio->hub);
     wait = wshub_sio__find_new(sio, space, WSHUB_SIO__FETCH, fn, user, &err);
-    if (!wait) return err;
+    if (!wait) return wshub_sio__ended(sio, err);
     memset(&here, 0, sizeof here);
     here.sio = sio;
     here.type = WSHUB_SIO__FETCH;
     clients = wshub_sio__whom_list(space, &whom, &here.count);
     if (here.count && !clients) {
         wshub_sio__wait_free(wait);
-        return WSHUB_ERR_NOMEM;
+        return wshub_sio__ended(sio, WSHUB_ERR_NOMEM);
     }
     here.clients = clients;
     request = wshub_sio__request_of(space, wait);
     request.dest = &whom;
     err = wshub_sio__find(wait, space, &request, wshub_sio__write_sockets, &here);
     wshub_sio__whom_free(sio, clients, here.count);
-    return err;
+    return wshub_sio__ended(sio, err);
 }
 
 WSHUB_API wshub_err wshub_sio_all_rooms(wshub_sio *sio, wshub_sio_namespace of,
@@ -8921,13 +8928,15 @@ WSHUB_API wshub_err wshub_sio_all_rooms(wshub_sio *sio, wshub_sio_namespace of,
 
     if (!fn) return WSHUB_ERR_PARAM;
     if (!space) return WSHUB_ERR_STALE;
+    wshub_call_begin(sio->hub);
     wait = wshub_sio__find_new(sio, space, WSHUB_SIO__ROOMS, fn, user, &err);
-    if (!wait) return err;
+    if (!wait) return wshub_sio__ended(sio, err);
     memset(&here, 0, sizeof here);
     here.sio = sio;
     here.space = space;
     request = wshub_sio__request_of(space, wait);
-    return wshub_sio__find(wait, space, &request, wshub_sio__write_rooms, &here);
+    err = wshub_sio__find(wait, space, &request, wshub_sio__write_rooms, &here);
+    return wshub_sio__ended(sio, err);
 }
 
 WSHUB_API wshub_err wshub_sio_servers(wshub_sio *sio, wshub_sio_namespace of, wshub_sio_found_fn fn,
@@ -8938,8 +8947,10 @@ WSHUB_API wshub_err wshub_sio_servers(wshub_sio *sio, wshub_sio_namespace of, ws
 
     if (!fn) return WSHUB_ERR_PARAM;
     if (!space) return WSHUB_ERR_STALE;
+    wshub_call_begin(sio->hub);
     wait = wshub_sio__find_new(sio, space, WSHUB_SIO__SERVERS, fn, user, &err);
-    return wait ? wshub_sio__find(wait, space, NULL, NULL, NULL) : err;
+    if (wait) err = wshub_sio__find(wait, space, NULL, NULL, NULL);
+    return wshub_sio__ended(sio, err);
 }
 
 /* What is wrong with an event for servers. */
@@ -8982,11 +8993,12 @@ WSHUB_API wshub_err wshub_sio_server_ask(wshub_sio *sio, wshub_sio_namespace to,
     if (!fn) return WSHUB_ERR_PARAM;
     if (!space) return WSHUB_ERR_STALE;
     if (err) return err;
+    wshub_call_begin(sio->hub);
     wait = wshub_sio__find_new(sio, space, WSHUB_SIO__SERVER_EVENT, fn, user, &err);
-    if (!wait) return err;
+    if (!wait) return wshub_sio__ended(sio, err);
     request = wshub_sio__request_of(space, wait);
     request.packet = packet;
-    return wshub_sio__find(wait, space, &request, NULL, NULL);
+    return wshub_sio__ended(sio, wshub_sio__find(wait, space, &request, NULL, NULL));
 }
 
 WSHUB_API wshub_err wshub_sio_server_answer(wshub_sio *sio, wshub_sio_reply reply, wshub_str json) {

@@ -761,6 +761,7 @@ WSHUB_API wshub_err wshub_ext_e2e_rekey(wshub_ext_e2e *e2e, wshub *hub, wshub_cl
     if (state != WSHUB_CLIENT_AUTHENTICATED) return WSHUB_ERR_STATE;
     err = wshub_ext_e2e__agree(e2e, public_key, &agreed);
     if (err) return err;
+    wshub_call_begin(hub); /* on_log, which may do anything, is called behind all of it */
 
     /* Room first: once it has been told, nothing may fail. */
     peer = wshub_ext_e2e__place(e2e, hub, client);
@@ -772,6 +773,7 @@ WSHUB_API wshub_err wshub_ext_e2e_rekey(wshub_ext_e2e *e2e, wshub *hub, wshub_cl
     } else {
         wshub_ext_e2e__key_free(e2e, agreed.key);
     }
+    wshub_call_end(hub);
     return err;
 }
 

@@ -679,7 +679,7 @@ static int64_t wshub_io_mbedtls__read(void *session, uint8_t *bytes, size_t cap,
     size_t before = s->wire->out_len;
     int r;
 
-    /* 0 is no end, as the wire never says one: it is a record that holds nothing, behind another. */
+    /* 0 is no end, as the wire never says one: it is a record of nothing, behind another such. */
     do r = mbedtls_ssl_read(&s->ssl, bytes, cap);
     while (r == 0 || wshub_io_mbedtls__again(r));
 

@@ -239,6 +239,9 @@ TEST(descriptions_that_are_half_right_are_refused_with_a_text) {
         const char *says;
     } cases[] = {
         {{.path = "x"}, "path:"},
+        {{.ping_interval_ms = WSHUB_OFF}, "ping_interval_ms:"}, /* their sum would wrap */
+        {{.ping_timeout_ms = WSHUB_OFF - 28000}, "ping_interval_ms:"},
+        {{.ping_interval_ms = INT32_MAX - 19999}, "ping_interval_ms:"},
         {{.message_bytes_max = 2u << 30}, "message_bytes_max:"},
         {{.session_bytes_max = 2u << 30}, "session_bytes_max:"},
         {{.no_polling = true, .no_websocket = true}, "no_polling"},
@@ -256,6 +259,7 @@ TEST(descriptions_that_are_half_right_are_refused_with_a_text) {
         EXPECT_INT(wshub_eio_create(w.hub, &cases[i].desc, &eio), WSHUB_ERR_PARAM);
     }
     EXPECT(!wshub_eio_desc_problem(NULL));
+    EXPECT(!wshub_eio_desc_problem(&EIO(.ping_interval_ms = INT32_MAX - 20000)));
     EXPECT_INT(wshub_eio_create(NULL, NULL, &eio), WSHUB_ERR_PARAM);
     EXPECT(eio == NULL);
     world_stop(&w);

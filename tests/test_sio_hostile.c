@@ -288,3 +288,96 @@ TEST(a_question_may_be_ended_while_it_is_asked) { /* on_log, wshub_sio_shutdown(
     EXPECT_INT(answered, 1);
     sio_server_stop(&v);
 }
+
+/* ---- who is told of a line ends the hub ----
+ * A call from outside is one call into the hub, however many it makes: lines are told behind it. */
+
+static wshub *falls;
+static void destroys_at_line(wshub *hub, const wshub_log *line, void *user) {
+    (void)line, (void)user;
+    if (falls != hub) return;
+    falls = NULL;
+    wshub_destroy(hub);
+}
+static void any_answer(wshub_sio *sio, const wshub_sio_answers *all, void *user) {
+    (void)sio, (void)all, (void)user;
+}
+static void nobody_found(wshub_sio *sio, const wshub_sio_found *found, void *user) {
+    (void)sio, (void)found, (void)user;
+}
+enum {
+    CALL_DISCONNECT,
+    CALL_KICK,
+    CALL_CLOSE,
+    CALL_SHUTDOWN,
+    CALL_DISCONNECT_ALL,
+    CALL_JOIN_ALL,
+    CALL_EMIT,
+    CALL_ASK,
+    CALL_ASK_ALL,
+    CALL_FETCH,
+    CALL_ROOMS,
+    CALL_SERVERS,
+    CALL_SERVER_ASK,
+    CALLS
+};
+static void call_made(sio_server *v, int call, wshub_client client) {
+    wshub_sio_namespace top = wshub_sio_of(v->sio, "/");
+    wshub_sio *sio = v->sio;
+    wshub_str room = S("room");
+    wshub_packet packet;
+    memset(&packet, 0, sizeof packet);
+    packet.event = S("q");
+    switch (call) {
+    case CALL_DISCONNECT: (void)wshub_sio_disconnect(sio, client, true); break;
+    case CALL_KICK: (void)wshub_sio_disconnect(sio, client, false); break;
+    case CALL_CLOSE:
+        (void)wshub_eio_close(wshub_sio_engine(sio), wshub_sio_session_of(sio, client));
+        break;
+    case CALL_SHUTDOWN: wshub_sio_shutdown(sio); break;
+    case CALL_DISCONNECT_ALL: (void)wshub_sio_disconnect_all(sio, top, NULL, false); break;
+    case CALL_JOIN_ALL: (void)wshub_sio_join_all(sio, top, NULL, &room, 1); break;
+    case CALL_EMIT: (void)wshub_sio_emit(sio, top, NULL, &packet); break;
+    case CALL_ASK: (void)wshub_sio_ask(sio, client, &packet, 1000, any_answer, NULL); break;
+    case CALL_ASK_ALL:
+        (void)wshub_sio_ask_all(sio, top, NULL, &packet, 1000, any_answer, NULL);
+        break;
+    case CALL_FETCH: (void)wshub_sio_fetch(sio, top, NULL, nobody_found, NULL); break;
+    case CALL_ROOMS: (void)wshub_sio_all_rooms(sio, top, nobody_found, NULL); break;
+    case CALL_SERVERS: (void)wshub_sio_servers(sio, top, nobody_found, NULL); break;
+    default: (void)wshub_sio_server_ask(sio, top, &packet, nobody_found, NULL); break;
+    }
+}
+
+TEST(the_hub_may_be_destroyed_at_the_lines_of_a_call_from_outside) { /* on_log, SEND-5 */
+    wshub_desc hub =
+        DESC(.on_log = destroys_at_line, .log_level = WSHUB_LEVEL_DEBUG, .bus_queue_bytes_max = 1);
+    int call;
+    for (call = 0; call < CALLS; call++) {
+        wshub_iter iter = {0, 0};
+        wshub_client client;
+        wshub_packet packet;
+        wshub_realm realm;
+        sio_server v;
+        memset(&packet, 0, sizeof packet);
+        packet.event = S("q");
+        sio_server_start(&v, hub, NULL);
+        (void)sio_server_joins(&v, "", "", NULL);
+        (void)sio_server_joins(&v, "", "", NULL);
+        realm = wshub_sio_namespace_realm(v.sio, wshub_sio_of(v.sio, "/"));
+        EXPECT(wshub_client_each_in(v.s.w.hub, realm, &iter, &client));
+
+        /* What a full bus has dropped is a line that the next call tells. */
+        v.bus.owner.state(v.bus.owner.ctx, WSHUB_BUS_DOWN);
+        wshub_io_fake_run(v.s.w.net);
+        EXPECT_INT(wshub_sio_server_emit(v.sio, wshub_sio_of(v.sio, "/"), &packet), WSHUB_OK);
+        falls = v.s.w.hub;
+        call_made(&v, call, client);
+        EXPECT(!falls);
+        v.s.w.hub = NULL;
+        kept_reply(&v.bus, NULL);
+        wshub_sio_destroy(v.sio);
+        world_stop(&v.s.w);
+        kept_forget(&v.bus);
+    }
+}

@@ -731,7 +731,8 @@ EACH(who_has_said_nothing_yet_outlives_a_reload_that_takes_all_certificates_away
     for (i = 0; i < 60000 && !site_stats(s).shed; i++) site_step(s);
     EXPECT_INT(site_stats(s).shed, 1);
     EXPECT_INT(s->opened, 0);
-    while (recv(fd, &byte, 1, 0) > 0) {} /* it is closed */
+    while (recv(fd, &byte, 1, 0) > 0) {
+    } /* it is closed */
     tls_peer_free(p);
     SSL_CTX_free(ctx);
     site_end(s);
