@@ -2355,7 +2355,7 @@ struct wshub_ext_cron_jobs {
     wshub_ext_cron__asked *asked;
     uint64_t orders;
     wshub_timer timer;
-    int64_t timer_ms;    /* for which moment of the wall clock it was set */
+    uint64_t timer_ms;   /* when it fires, by the hub's clock, which nobody sets */
     bool timed, looking; /* timed: the timer runs; looking: due jobs are being run */
     bool watching;       /* the clocks have been looked at, and it is known when: */
     int64_t seen_wall;
@@ -2588,7 +2588,7 @@ static void wshub_ext_cron__wait(wshub_ext_cron_jobs *jobs) {
     wait = wshub_ext_cron__job_at(jobs, jobs->heap[0])->at_ms - wall;
     if (wait < 0) wait = 0;
     if (wait > WSHUB_EXT_CRON__LOOK_MS) wait = WSHUB_EXT_CRON__LOOK_MS;
-    if (jobs->timed && jobs->timer_ms <= wall + wait) return; /* it looks before, and waits on */
+    if (jobs->timed && jobs->timer_ms <= now + (uint64_t)wait) return; /* it looks before that */
 
     if (!jobs->watching) {
         jobs->watching = true;
@@ -2598,7 +2598,14 @@ static void wshub_ext_cron__wait(wshub_ext_cron_jobs *jobs) {
     if (jobs->timed) (void)wshub_timer_stop(jobs->desc.hub, jobs->timer);
     jobs->timed = wshub_timer_start(jobs->desc.hub, (uint64_t)wait, wshub_ext_cron__look, jobs,
                                     &jobs->timer) == WSHUB_OK;
-    jobs->timer_ms = wall + wait;
+    jobs->timer_ms = now + (uint64_t)wait;
+}
+
+/* Ends a call that wshub_call_begin() has begun, and passes its result on: the hub may be gone
+ * behind it. */
+static wshub_err wshub_ext_cron__ended(const wshub_ext_cron_jobs *jobs, wshub_err err) {
+    wshub_call_end(jobs->desc.hub);
+    return err;
 }
 
 /* ---- ticks ---- */
@@ -3042,6 +3049,7 @@ WSHUB_API wshub_err wshub_ext_cron_jobs_reload(wshub_ext_cron_jobs *jobs) {
     wshub_err first = WSHUB_OK, err;
     uint32_t i;
 
+    wshub_call_begin(jobs->desc.hub);
     for (i = 0; i < jobs->zones_count; i++) {
         wshub_ext_cron_zone *zone = NULL;
         if (!jobs->zones[i].users) continue;
@@ -3054,7 +3062,7 @@ WSHUB_API wshub_err wshub_ext_cron_jobs_reload(wshub_ext_cron_jobs *jobs) {
     wshub_ext_cron__recount(jobs, wshub_ext_cron__wall(jobs));
     wshub_ext_cron__wait(jobs);
     wshub_ext_cron__check(jobs);
-    return first;
+    return wshub_ext_cron__ended(jobs, first);
 }
 
 /* ---- making jobs ---- */
@@ -3429,6 +3437,7 @@ WSHUB_API wshub_err wshub_ext_cron_job_create_versioned(wshub_ext_cron_jobs *job
     char why[WSHUB_EXPLAIN_BYTES];
     wshub_err zone = WSHUB_OK, err;
 
+    wshub_call_begin(jobs->desc.hub);
     wshub_ext_cron__at(out_error, WSHUB_EXT_CRON_NONE, 0, 0);
     err = odd ? wshub_ext_cron__fail(out_error, odd, "", "")
               : wshub_ext_cron__job_new(jobs, desc, &zone, out_job, out_error);
@@ -3437,7 +3446,7 @@ WSHUB_API wshub_err wshub_ext_cron_job_create_versioned(wshub_ext_cron_jobs *job
                                       sizeof why);
         wshub_creation_failed(jobs->desc.hub, "wshub_ext_cron_job_create()", why);
     }
-    return err;
+    return wshub_ext_cron__ended(jobs, err);
 }
 
 WSHUB_API wshub_err wshub_ext_cron_job_duplicate(wshub_ext_cron_jobs *jobs, wshub_ext_cron_job from,
@@ -3473,6 +3482,7 @@ WSHUB_API wshub_err wshub_ext_cron_job_destroy(wshub_ext_cron_jobs *jobs,
 
     if (!job) return WSHUB_ERR_STALE;
     WSHUB_ASSERT(jobs->count > 0);
+    wshub_call_begin(jobs->desc.hub);
     wshub_ext_cron__heap_take(jobs, job);
     wshub_ext_cron__zone_leave(jobs, job->zone);
     wshub_ext_cron__text_end(jobs, job->cluster);
@@ -3484,7 +3494,7 @@ WSHUB_API wshub_err wshub_ext_cron_job_destroy(wshub_ext_cron_jobs *jobs,
     jobs->count--;
     wshub_ext_cron__wait(jobs);
     wshub_ext_cron__check(jobs);
-    return WSHUB_OK;
+    return wshub_ext_cron__ended(jobs, WSHUB_OK);
 }
 
 /* ---- what is done with jobs ---- */
@@ -3494,18 +3504,20 @@ WSHUB_API wshub_err wshub_ext_cron_job_start(wshub_ext_cron_jobs *jobs, wshub_ex
 
     if (!job) return WSHUB_ERR_STALE;
     if (job->running) return WSHUB_OK;
+    wshub_call_begin(jobs->desc.hub);
     job->running = true;
     wshub_ext_cron__job_arm(jobs, job, (uint32_t)handle.id, wshub_ext_cron__wall(jobs));
     wshub_ext_cron__wait(jobs);
     wshub_ext_cron__check(jobs);
     if (job->run_at_start) wshub_ext_cron__tick_now(jobs, handle, WSHUB_EXT_CRON_STARTED);
-    return WSHUB_OK;
+    return wshub_ext_cron__ended(jobs, WSHUB_OK);
 }
 
 WSHUB_API wshub_err wshub_ext_cron_job_stop(wshub_ext_cron_jobs *jobs, wshub_ext_cron_job handle) {
     wshub_ext_cron__job *job = wshub_ext_cron__job_get(jobs, handle);
 
     if (!job) return WSHUB_ERR_STALE;
+    wshub_call_begin(jobs->desc.hub);
     job->running = false;
     wshub_ext_cron__heap_take(jobs, job);
     wshub_ext_cron__ask_no_more(jobs, handle);
@@ -3515,13 +3527,14 @@ WSHUB_API wshub_err wshub_ext_cron_job_stop(wshub_ext_cron_jobs *jobs, wshub_ext
         job->stops++; /* told behind the tick that is under way */
     else if (job->on_complete)
         job->on_complete(jobs, handle, job->user);
-    return WSHUB_OK;
+    return wshub_ext_cron__ended(jobs, WSHUB_OK);
 }
 
 WSHUB_API wshub_err wshub_ext_cron_job_fire(wshub_ext_cron_jobs *jobs, wshub_ext_cron_job handle) {
     if (!wshub_ext_cron__job_get(jobs, handle)) return WSHUB_ERR_STALE;
+    wshub_call_begin(jobs->desc.hub);
     wshub_ext_cron__tick_now(jobs, handle, WSHUB_EXT_CRON_FIRED);
-    return WSHUB_OK;
+    return wshub_ext_cron__ended(jobs, WSHUB_OK);
 }
 
 WSHUB_API wshub_err wshub_ext_cron_job_modify(wshub_ext_cron_jobs *jobs, wshub_ext_cron_job handle,
@@ -3533,13 +3546,14 @@ WSHUB_API wshub_err wshub_ext_cron_job_modify(wshub_ext_cron_jobs *jobs, wshub_e
     if (!job) return WSHUB_ERR_STALE;
     err = wshub_ext_cron_parse(wshub_str_z(expr ? expr : ""), &job->cron, out_error);
     if (err) return err;
+    wshub_call_begin(jobs->desc.hub);
     job->once = false;
     if (job->running)
         wshub_ext_cron__job_arm(jobs, job, (uint32_t)handle.id, wshub_ext_cron__wall(jobs));
     wshub_ext_cron__wait(jobs);
     wshub_ext_cron__check(jobs);
     if (fire) wshub_ext_cron__tick_now(jobs, handle, WSHUB_EXT_CRON_FIRED);
-    return WSHUB_OK;
+    return wshub_ext_cron__ended(jobs, WSHUB_OK);
 }
 
 WSHUB_API wshub_err wshub_ext_cron_job_get(const wshub_ext_cron_jobs *jobs,

@@ -627,7 +627,7 @@ TEST(an_idle_turn_is_untouched_however_many_jobs_wait) { /* CRON-4 */
     io.wall_ms = counted_wall;
     desc.io = &io;
     EXPECT_INT(wshub_create(&desc, &w.hub), WSHUB_OK);
-    EXPECT_INT(wshub_ext_cron_jobs_create(&JOBS(0), &jobs), WSHUB_OK);
+    EXPECT_INT(wshub_ext_cron_jobs_create(&JOBS(.set_back_max_ms = 0), &jobs), WSHUB_OK);
     for (i = 0; i < 1000; i++) add(&a, 'A', JOB(&a, .expr = "0 12 1 1 *", .auto_start = true));
     wshub_io_fake_run(w.net);
     walls = 0;
@@ -845,5 +845,76 @@ TEST(jobs_without_memory_are_refused_and_leave_nothing) { /* CRON-5 */
     fail_at = 1; /* a tick that cannot be made late */
     wshub_io_fake_advance(w.net, 1000);
     EXPECT(a.late[0] == NULL);
+    end();
+}
+
+/* A job that is made when the clock has just been set does not wait until all others are looked
+ * at. */
+TEST(a_job_that_is_made_behind_a_jump_of_the_clock_is_in_time) { /* CRON-4 */
+    subject a = S(0), b = S(0);
+    begin();
+    add(&a, 'A', JOB(&a, .expr = "0 0 12 * * *", .auto_start = true));
+    wshub_io_fake_set_wall(w.net, 600000);
+    add(&b, 'B', JOB(&b, .expr = "* * * * * *", .auto_start = true));
+    wshub_io_fake_advance(w.net, 2000);
+    EXPECT_LOG("tB601 tB602 ");
+    end();
+}
+
+/* ---- lines that are told in the middle ---- */
+
+static subject told_of;
+static bool ends_hub;
+static void on_line(wshub *hub, const wshub_log *line, void *user) {
+    static bool done;
+    (void)line, (void)user;
+    if (told_of.name || done) return;
+    if (ends_hub) {
+        done = true;
+        w.hub = NULL;
+        wshub_destroy(hub);
+    } else {
+        add(&told_of, 'L', JOB(&told_of, .expr = "* * * * * *", .auto_start = true));
+    }
+}
+
+/* As begin(), and there is a line that nobody has been told of: what a hub has to say of its
+ * description is told by the first call into it. */
+static void begin_untold(void) {
+    wshub_desc d = DESC(.on_log = on_line, .alloc = world_alloc, .alloc_user = &w);
+    told_of = S(0);
+    memset(&w, 0, sizeof w);
+    EXPECT_INT(wshub_io_fake_create(NULL, &w.net), WSHUB_OK);
+    d.io = wshub_io_fake_io(w.net);
+    EXPECT_INT(wshub_create(&d, &w.hub), WSHUB_OK);
+    EXPECT_INT(wshub_ext_cron_jobs_create(&JOBS(.set_back_max_ms = 0), &jobs), WSHUB_OK);
+}
+
+TEST(a_job_may_be_made_while_a_job_is_made) { /* on_log */
+    subject a = S(0);
+    ends_hub = false;
+    begin_untold();
+    add(&a, 'A', JOB(&a, .expr = "* * * * * *", .auto_start = true));
+    EXPECT_INT(told_of.name, 'L');
+    wshub_io_fake_advance(w.net, 1000);
+    EXPECT_LOG("tA1 tL1 ");
+    EXPECT_INT(wshub_ext_cron_job_stop(jobs, a.job), WSHUB_OK);
+    EXPECT_INT(wshub_ext_cron_job_stop(jobs, told_of.job), WSHUB_OK);
+    EXPECT_LOG("cA1 cL1 ");
+    wshub_io_fake_advance(w.net, 200000);
+    EXPECT_LOG("");
+    end();
+}
+
+TEST(the_hub_may_be_destroyed_while_a_job_is_made) { /* on_log */
+    subject a = S(0);
+    ends_hub = true;
+    begin_untold();
+    a.name = 'A';
+    EXPECT_INT(wshub_ext_cron_job_create(
+                   jobs, &JOB(&a, .expr = "* * * * * *", .auto_start = true, .run_at_start = true),
+                   &a.job, NULL),
+               WSHUB_OK);
+    EXPECT(!w.hub);
     end();
 }
