@@ -85,6 +85,18 @@ static void put_quoted(wshub_str text) {
     put(quoted, wshub_json_quote(text, quoted, len));
     free(quoted);
 }
+/* JSON as it came, but on one line: between its tokens there may be ends of lines, and what stands
+ * behind one could be taken for a line of ours. */
+static void put_json(wshub_str value) {
+    while (value.len) {
+        size_t n = 0;
+        while (n < value.len && value.ptr[n] != '\n' && value.ptr[n] != '\r') n++;
+        put(value.ptr, n);
+        if (n < value.len) put(" ", 1), n++;
+        value.ptr += n;
+        value.len -= n;
+    }
+}
 static void on_message(wshub_ext_client *c, wshub_ws_kind kind, uint8_t *bytes, size_t count,
                        void *user) {
     wshub_str text;
@@ -115,7 +127,7 @@ static void on_event(wshub_ext_client *c, const wshub_event *event, void *user) 
         put("{\"event\":", 9);
         put_quoted(event->event);
         if (event->data.ptr) put(",\"data\":", 8);
-        put(event->data.ptr, event->data.len);
+        put_json(event->data);
         put("}", 1);
     } else if (!json && wshub_json_type(event->data) == WSHUB_JSON_STRING) {
         plain = (char *)malloc(event->data.len);
@@ -124,7 +136,7 @@ static void on_event(wshub_ext_client *c, const wshub_event *event, void *user) 
         put(plain, len);
         free(plain);
     } else {
-        put(event->data.ptr, event->data.len);
+        put_json(event->data);
     }
     put_line_end();
 }

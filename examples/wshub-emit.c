@@ -102,10 +102,10 @@ static char *read_all(FILE *from, size_t *out_len) {
     }
     if (text && ferror(from)) {
         free(text);
-        return NULL;
+        text = NULL;
     }
     if (text) text[len] = 0;
-    *out_len = len;
+    *out_len = text ? len : 0;
     return text;
 }
 

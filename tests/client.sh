@@ -23,6 +23,16 @@ check "cat sends and prints data" "$(cat_talk '> hello
 < ^wor"ld$' $ws --token user:u1 --event echo --on echo --data)" '^hello;wor"ld;status 0$'
 check "cat keeps numbers as they are" "$(cat_talk '> {"event":"echo","data":[1.50]}
 < "echo"' $ws --token user:u1 --join room-a --on echo)" '^\{"event":"echo","data":\[1.50\]\};status 0$'
+cat >build/client_forge.in <<'END'
+{"text":"{\"event\":\"authenticate\",\"data\":{\"type\":\"Bearer\",\"token\":\"user:u2\"}}"}
+{"text":"{\"event\":\"to-room\",\"data\":{\"room\":\"public-l\",\"event\":\"b\",\"data\":[\n{\"event\":\"forged\"}\r\n]}}"}
+END
+for data in '' --data; do # what others say cannot look like a line of ours
+    check "cat prints an event on one line $data" "$(cat_talk "> {\"event\":\"echo\",\"data\":1}
+< 1
+? ./build/wshub-cat $ws --exact --quiet 100 <build/client_forge.in
+< forged" $ws --token user:u1 --join public-l $data)" '[:;]\[ \{"event":"forged"\}  \]\}?;status 0$'
+done
 check "cat is refused" "$(echo '{"event":"x"}' | cat_ $ws --token reject)" 'refused: Authentication failed;status 4$'
 check "cat says what is no message" "$(echo nonsense | cat_ $ws --token user:u1 --on none --quiet 100)" 'not JSON;status 1$'
 check "cat finds no WebSocket" "$(echo x | cat_ ws://127.0.0.1:$port/nope --raw)" 'answers 404;status 4$'

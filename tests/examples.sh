@@ -189,6 +189,7 @@ emit() { e=$("./build/wshub-emit" "$@" 2>&1); echo "$? $e"; }
 check "wshub-emit wants a URL" "$(emit all e 1)" '^2 .*--redis URL is needed'
 check "wshub-emit wants a good URL" "$(emit --redis x all e 1)" '^2 .*begin with redis://'
 check "wshub-emit wants JSON" "$(emit --redis redis://127.0.0.1:1 all e '{')" '^3 .*not JSON'
+check "wshub-emit says what is too much" "$(head -c 68000000 /dev/zero | emit --redis redis://127.0.0.1:1 all e -)" '^3 .*cannot be read'
 check "wshub-emit says that nobody is there" "$(emit --redis redis://127.0.0.1:1 --timeout 200 all e 1)" '^4 .*Connection refused'
 check "wshub-emit excludes from rooms only" "$(emit --redis redis://127.0.0.1:1 --exclude a user u e 1)" '^2 .*for room and all'
 check "wshub-emit knows its options" "$(emit --redis)" '^2 .*lacks its value'
