@@ -79,32 +79,6 @@ static bool sock_start(void *ctx, int argc, char **argv) {
     return sscanf(line, "listening %u", &w->port) == 1;
 }
 
-static int sock_stop(void *ctx, bool by_signal) {
-    world *w = (world *)ctx;
-    int status = 0, i;
-    /* the clients go first, so that nobody waits for them */
-    for (i = 0; i < 64 && !by_signal; i++) {
-        if (w->peers[i].fd >= 0) (void)shutdown(w->peers[i].fd, SHUT_RDWR);
-    }
-    if (w->pid > 0 && w->status < 0) {
-        (void)kill(w->pid, SIGTERM);
-        if (by_signal) return 0; /* what its clients see of it comes first */
-        for (i = 0; i < 6000 && waitpid(w->pid, &status, WNOHANG) == 0; i++) (void)usleep(10000);
-        if (i == 6000) {
-            (void)kill(w->pid, SIGKILL);
-            (void)waitpid(w->pid, &status, 0);
-        }
-        w->status = WIFEXITED(status) ? WEXITSTATUS(status) : 100;
-    }
-    for (i = 0; i < 64; i++) {
-        if (w->peers[i].fd >= 0) (void)close(w->peers[i].fd);
-        w->peers[i].fd = -1;
-        free(w->peers[i].in.ptr);
-        memset(&w->peers[i].in, 0, sizeof w->peers[i].in);
-    }
-    return w->status;
-}
-
 #ifdef __linux__
 /* What the kernel knows of the server's end of one connection: asked for it alone, since a walk
  * through /proc/net/tcp passes all that other tests have left behind. False: it does not say. */
@@ -171,6 +145,33 @@ static void sock_settle(world *w, int but) {
         p->unread = false;
         p->paused = k == 60; /* half a second */
     }
+}
+
+static int sock_stop(void *ctx, bool by_signal) {
+    world *w = (world *)ctx;
+    int status = 0, i;
+    /* the clients go first, so that nobody waits for them */
+    for (i = 0; i < 64 && !by_signal; i++) {
+        if (w->peers[i].fd >= 0) (void)shutdown(w->peers[i].fd, SHUT_RDWR);
+    }
+    if (w->pid > 0 && w->status < 0) {
+        if (by_signal) sock_settle(w, -1);
+        (void)kill(w->pid, SIGTERM);
+        if (by_signal) return 0; /* what its clients see of it comes first */
+        for (i = 0; i < 6000 && waitpid(w->pid, &status, WNOHANG) == 0; i++) (void)usleep(10000);
+        if (i == 6000) {
+            (void)kill(w->pid, SIGKILL);
+            (void)waitpid(w->pid, &status, 0);
+        }
+        w->status = WIFEXITED(status) ? WEXITSTATUS(status) : 100;
+    }
+    for (i = 0; i < 64; i++) {
+        if (w->peers[i].fd >= 0) (void)close(w->peers[i].fd);
+        w->peers[i].fd = -1;
+        free(w->peers[i].in.ptr);
+        memset(&w->peers[i].in, 0, sizeof w->peers[i].in);
+    }
+    return w->status;
 }
 
 static bool sock_open(void *ctx, int slot) {

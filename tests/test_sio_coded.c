@@ -35,7 +35,7 @@ static void hears(world *w, wshub_conn c, uint8_t opcode, const void *bytes, siz
 static void emits(world *w, wshub_sio *sio, wshub_conn plain, wshub_conn agreed, uint32_t flags) {
     static const char bare[] = "452-[\"e\",\"%s\",{\"_placeholder\":true,\"num\":0},"
                                "{\"_placeholder\":true,\"num\":1}]";
-    static char text[320], arg[310], want[420];
+    static char text[301], arg[304], want[420];
     static uint8_t bytes[300];
     wshub_str args[3] = {
         {arg, 302}, S("{\"_placeholder\":true,\"num\":0}"), S("{\"_placeholder\":true,\"num\":1}")};
