@@ -588,7 +588,7 @@ static void wshub_sio_client__to(wshub_sio_client *client, wshub_sio_client_stat
     wshub_sio_client__wake_at(client, WSHUB_NEVER);
 }
 
-/* Is it told things? */
+/* Is it told things? If it is not, its description may be gone already. */
 static bool wshub_sio_socket__hears(const wshub_sio_socket *socket) {
     return !socket->doomed && !socket->mute && !socket->client->doomed;
 }
@@ -881,16 +881,20 @@ static void wshub_sio_socket__free(wshub_sio_socket *socket) {
     (void)wshub_ws_alloc(client->pool, socket, sizeof *socket, 0);
 }
 
-/* Keeps the name for itself, as the description goes with its program's part. Out of memory: false,
- * and the connection is lost, so that the name is not asked for a second time in it. */
-static bool wshub_sio_socket__name_keep(wshub_sio_socket *socket) {
+/* Has the server yet to answer its CONNECT? */
+static bool wshub_sio_socket__awaits(const wshub_sio_socket *socket) {
+    return socket->asked && socket->client->link;
+}
+
+/* Keeps the name of one that is awaited for itself, as the description goes with its program's
+ * part. Out of memory: the connection is lost, so that the name is not asked for a second time in
+ * it. */
+static void wshub_sio_socket__name_keep(wshub_sio_socket *socket) {
     wshub_sio_client *client = socket->client;
 
-    if (socket->slashed) return true;
-    if (wshub_sio_client__string_set(client, &socket->slashed, wshub_sio_socket__name(socket)))
-        return true;
-    (void)wshub_eio_link_drop(client->link);
-    return false;
+    if (socket->slashed || !wshub_sio_socket__awaits(socket)) return;
+    if (!wshub_sio_client__string_set(client, &socket->slashed, wshub_sio_socket__name(socket)))
+        (void)wshub_eio_link_drop(client->link);
 }
 
 /* Frees one that was destroyed. Where the server has yet to answer it, its name is kept until then:
@@ -899,7 +903,7 @@ static void wshub_sio_socket__bury(wshub_sio_socket *socket) {
     wshub_sio_client *client = socket->client;
 
     WSHUB_ASSERT(socket->doomed);
-    if (!socket->asked || !client->link || !wshub_sio_socket__name_keep(socket)) {
+    if (!wshub_sio_socket__awaits(socket) || !socket->slashed) {
         wshub_sio_socket__free(socket);
         return;
     }
@@ -914,6 +918,18 @@ static wshub_sio_socket **wshub_sio_client__ghost(wshub_sio_client *client, wshu
 
     while (*at && !wshub_str_eq(wshub_sio_socket__name(*at), name)) at = &(*at)->next;
     return at;
+}
+
+/* Has the server yet to answer a CONNECT of that name whose socket is destroyed, buried or not? */
+static bool wshub_sio_client__haunted(wshub_sio_client *client, wshub_str name) {
+    const wshub_sio_socket *socket = client->sockets;
+
+    for (; socket; socket = socket->next) {
+        if (socket->doomed && socket->asked && socket->slashed &&
+            wshub_str_eq(wshub_sio_socket__name(socket), name))
+            return true;
+    }
+    return *wshub_sio_client__ghost(client, name) != NULL;
 }
 
 /* It is answered, or will not be. */
@@ -1461,12 +1477,13 @@ static uint32_t wshub_sio_client__delay(wshub_sio_client *client) {
 
 /* Waits for the next attempt, if one is wanted and a callback has not asked for one at once. */
 static void wshub_sio_client__schedule(wshub_sio_client *client) {
-    const wshub_sio_client_events *events = client->desc->events;
+    const wshub_sio_client_events *events;
     uint32_t delay;
 
     if (client->doomed || client->state != WSHUB_SIO_CLIENT_IDLE ||
         !wshub_sio_client__wanted(client))
         return;
+    events = client->desc->events;
     client->attempt++;
     delay = wshub_sio_client__delay(client);
     wshub_sio_client__to(client, WSHUB_SIO_CLIENT_WAITING);
@@ -1477,16 +1494,17 @@ static void wshub_sio_client__schedule(wshub_sio_client *client) {
 
 /* There will be no other attempt by itself. */
 static void wshub_sio_client__give_up(wshub_sio_client *client) {
-    const wshub_sio_client_events *events = client->desc->events;
+    const wshub_sio_client_events *events;
 
     if (client->doomed || client->state != WSHUB_SIO_CLIENT_IDLE || client->desc->no_reconnect)
         return;
+    events = client->desc->events;
     if (events && events->gave_up) events->gave_up(client, client->attempt, client->user);
 }
 
 static void wshub_sio_socket__tell_error(wshub_sio_socket *socket,
                                          const wshub_sio_connect_error *error) {
-    if (socket->desc->events->connect_error && wshub_sio_socket__hears(socket))
+    if (wshub_sio_socket__hears(socket) && socket->desc->events->connect_error)
         socket->desc->events->connect_error(socket, error, socket->user);
 }
 
@@ -1496,7 +1514,7 @@ static void wshub_sio_socket__tell_left(wshub_sio_socket *socket) {
 
     socket->left = false;
     wshub_sio_socket__asks_tell(socket);
-    if (left && socket->desc->events->disconnected && wshub_sio_socket__hears(socket))
+    if (left && wshub_sio_socket__hears(socket) && socket->desc->events->disconnected)
         socket->desc->events->disconnected(socket, "io client disconnect", false, socket->user);
 }
 
@@ -1536,7 +1554,7 @@ static void wshub_sio_socket__tell_loss(wshub_sio_socket *socket, const char *re
         error.again = again;
         error.gone = gone;
         wshub_sio_socket__tell_error(socket, &error);
-    } else if (socket->desc->events->disconnected && wshub_sio_socket__hears(socket)) {
+    } else if (wshub_sio_socket__hears(socket) && socket->desc->events->disconnected) {
         socket->desc->events->disconnected(socket, reason, again, socket->user);
     }
 }
@@ -1625,7 +1643,7 @@ static wshub_str wshub_sio_socket__auth(wshub_sio_socket *socket) {
     wshub_str auth = wshub_str_z(socket->desc->auth), none = {NULL, 0};
     const char *blanks = " \t\r\n";
 
-    if (socket->desc->events->auth && wshub_sio_socket__hears(socket)) {
+    if (socket->desc->events->auth) {
         auth = socket->desc->events->auth(socket, socket->user);
         if (auth.ptr && wshub_json_type(auth) != WSHUB_JSON_OBJECT) return none;
     }
@@ -1654,19 +1672,23 @@ static bool wshub_sio_socket__join_clock(wshub_sio_socket *socket) {
 /* Asks the server for the namespace. */
 static void wshub_sio_socket__join(wshub_sio_socket *socket) {
     wshub_sio_client *client = socket->client;
-    wshub_str name = wshub_sio_socket__name(socket), auth;
+    wshub_str name, auth;
     wshub_sio_packet head;
     char *text;
     size_t most, len;
 
-    if (*wshub_sio_client__ghost(client, name)) { /* the server answers that one first */
+    if (!wshub_sio_socket__hears(socket)) return;
+    name = wshub_sio_socket__name(socket);
+    if (wshub_sio_client__haunted(client, name)) { /* the server answers that one first */
         if (wshub_sio_socket__work_of(socket)->join_ms == WSHUB_NEVER &&
             !wshub_sio_socket__join_clock(socket))
             wshub_sio_client__cut(client);
         return;
     }
     auth = wshub_sio_socket__auth(socket);
-    if (socket->state != WSHUB_SIO_SOCKET_WAITING || client->state != WSHUB_SIO_CLIENT_OPEN) return;
+    if (!wshub_sio_socket__hears(socket) || socket->state != WSHUB_SIO_SOCKET_WAITING ||
+        client->state != WSHUB_SIO_CLIENT_OPEN)
+        return;
     wshub_sio_socket__to(socket, WSHUB_SIO_SOCKET_JOINING);
     if (!wshub_sio_socket__join_clock(socket)) {
         wshub_sio_client__cut(client);
@@ -1767,6 +1789,7 @@ WSHUB_API wshub_err wshub_sio_socket_disconnect(wshub_sio_socket *socket) {
 WSHUB_API void wshub_sio_socket_destroy(wshub_sio_socket *socket) {
     if (!socket || socket->doomed || socket->client->doomed) return;
     wshub_sio_socket__quit(socket);
+    wshub_sio_socket__name_keep(socket);
     socket->doomed = true;
     socket->client->sweep = true;
     if (socket->client->depth) return;
@@ -2064,7 +2087,7 @@ static void wshub_sio_socket__tell(wshub_sio_socket *socket, const wshub_sio_eve
     wshub_sio_client__handler *at, *last = socket->handlers;
     wshub_str name;
 
-    if (socket->desc->helper && wshub_sio_socket__hears(socket))
+    if (wshub_sio_socket__hears(socket) && socket->desc->helper)
         wshub_sio_socket__flow(socket, event);
     while (last && last->next) last = last->next;
     for (at = socket->handlers; at && wshub_sio_socket__hears(socket); at = at->next) {
@@ -2073,7 +2096,7 @@ static void wshub_sio_socket__tell(wshub_sio_socket *socket, const wshub_sio_eve
         if (!at->gone && wshub_str_eq(name, event->name)) at->fn(socket, event, at->user);
         if (at == last) break;
     }
-    if (socket->desc->events->event && wshub_sio_socket__hears(socket))
+    if (wshub_sio_socket__hears(socket) && socket->desc->events->event)
         socket->desc->events->event(socket, event, socket->user);
 }
 
@@ -2226,7 +2249,7 @@ static void wshub_sio_socket__accepted(wshub_sio_socket *socket, const wshub_sio
     if (wshub_sio_socket__owes(socket)) wshub_sio_client__soon(client);
     if (events->connected && wshub_sio_socket__hears(socket))
         events->connected(socket, wshub_str_z(id), recovered, socket->user);
-    if (socket->desc->auto_auth && wshub_sio_socket__hears(socket))
+    if (wshub_sio_socket__hears(socket) && socket->desc->auto_auth)
         (void)wshub_sio_socket_authenticate(socket);
     while (wshub_sio_socket__work_of(socket)->early.first &&
            socket->state == WSHUB_SIO_SOCKET_CONNECTED && !client->doomed) {
@@ -2433,9 +2456,10 @@ static void wshub_sio_client__on_over(wshub_eio_link *link, const wshub_eio_over
 /* What it has left is closed to its end. */
 static void wshub_sio_client__on_closed(wshub_eio_link *link, void *user) {
     wshub_sio_client *client = (wshub_sio_client *)user;
-    const wshub_sio_client_events *events = client->desc->events;
+    const wshub_sio_client_events *events;
 
     if (link != client->leaving || client->doomed) return;
+    events = client->desc->events;
     wshub_sio_client__enter(client);
     client->leaving = NULL;
     wshub_eio_link_destroy(link);

@@ -13,6 +13,9 @@ static wshub_sio_ack last_ack; /* of the event that was told last */
 static uint32_t last_delay;
 static wshub_sio_client_desc desc;
 static wshub_sio_socket_desc space;
+/* Copies of the two, if lend() was called: given back as soon as what borrows them is destroyed. */
+static wshub_sio_client_desc *lent_desc;
+static wshub_sio_socket_desc *lent_space;
 #define OPEN_PACKET                                                                                \
     "0{\"sid\":\"E\",\"upgrades\":[],\"pingInterval\":300,\"pingTimeout\":200,\"maxPayload\":"     \
     "1000}"
@@ -32,6 +35,14 @@ UNUSED static wshub_err emit(const char *event, const char *json) {
     return emit_as(sock, event, json, 0);
 }
 
+static void give_back(bool of_client) {
+    free(lent_space);
+    lent_space = NULL;
+    if (!of_client) return;
+    free(lent_desc);
+    lent_desc = NULL;
+}
+
 static void act(const char *word) {
     size_t n = strlen(word);
     const char *what = acts ? acts + n + 1 : "";
@@ -41,9 +52,11 @@ static void act(const char *word) {
     if (strcmp(what, "destroy") == 0) {
         client = NULL;
         wshub_sio_client_destroy(c);
+        give_back(true);
     } else if (strcmp(what, "end") == 0) {
         wshub_sio_socket_destroy(sock);
         sock = NULL;
+        give_back(false);
     } else if (strcmp(what, "connect") == 0) {
         EXPECT_INT(wshub_sio_socket_connect(sock), WSHUB_OK);
     } else if (strcmp(what, "disconnect") == 0) {
@@ -241,9 +254,18 @@ static void start(void) {
     sock = NULL;
     line.id = 0;
 }
+/* Has begin() use descriptions that are gone with what borrows them. */
+UNUSED static void lend(void) {
+    lent_desc = (wshub_sio_client_desc *)malloc(sizeof desc);
+    lent_space = (wshub_sio_socket_desc *)malloc(sizeof space);
+    if (lent_desc) *lent_desc = desc;
+    if (lent_space) *lent_space = space;
+}
 static void begin(void) {
-    EXPECT_INT(wshub_sio_client_create(s.pool, &desc, &s, &client), WSHUB_OK);
-    EXPECT_INT(wshub_sio_socket_create(client, &space, &s, &sock), WSHUB_OK);
+    EXPECT_INT(wshub_sio_client_create(s.pool, lent_desc ? lent_desc : &desc, &s, &client),
+               WSHUB_OK);
+    EXPECT_INT(wshub_sio_socket_create(client, lent_space ? lent_space : &space, &s, &sock),
+               WSHUB_OK);
 }
 /* A client that is connected to `/`. */
 UNUSED static void connect_one(void) {
@@ -256,6 +278,7 @@ UNUSED static void connect_one(void) {
 static void stop(void) {
     wshub_sio_client_destroy(client);
     client = NULL;
+    give_back(true);
     site_stop(&s);
 }
 #endif

@@ -346,6 +346,50 @@ TEST(who_takes_the_name_of_one_that_is_gone_waits_for_its_answer) {
     stop();
 }
 
+/* The same where the one that is gone is destroyed, and the other one made, in a callback that is
+ * asked before the other has its turn. */
+static wshub_sio_socket *taken;
+static wshub_sio_socket_desc taken_desc;
+static wshub_str auth_takes(wshub_sio_socket *of, void *user) {
+    static wshub_sio_socket_desc anew;
+    (void)of;
+    (void)user;
+    wshub_sio_socket_destroy(taken);
+    memset(&taken_desc, 0, sizeof taken_desc);
+    memset(&anew, 0, sizeof anew);
+    anew.events = &events;
+    anew.name = "/a";
+    EXPECT_INT(wshub_sio_socket_create(client, &anew, &s, &taken), WSHUB_OK);
+    return wshub_str_z("{}");
+}
+TEST(who_takes_a_name_in_a_callback_waits_for_the_answer_too) {
+    static wshub_sio_socket_events takes;
+    wshub_sio_socket_desc b = {0};
+    wshub_sio_socket *taker;
+    int i;
+    for (i = 0; i < 2; i++) { /* when the connection opens; while it is open */
+        start();
+        begin();
+        takes = events;
+        takes.auth = auth_takes;
+        b.name = "/b";
+        b.events = &takes;
+        memset(&taken_desc, 0, sizeof taken_desc);
+        taken_desc.events = &events;
+        taken_desc.name = "/a";
+        if (i) serve(OPEN_PACKET);
+        if (i) play("> 40\n< 40{\"sid\":\"A\"}");
+        EXPECT_INT(wshub_sio_socket_create(client, &taken_desc, &s, &taken), WSHUB_OK);
+        EXPECT_INT(wshub_sio_socket_create(client, &b, &s, &taker), WSHUB_OK);
+        if (!i) serve(OPEN_PACKET);
+        if (!i) play("> 40");
+        play("> 40/a,\n> 40/b,{}\n.\n< 40/a,{\"sid\":\"B\"}\n> 41/a,\n> 40/a,\n"
+             "< 40/a,{\"sid\":\"C\"}");
+        EXPECT_STR(site_told(&s), i ? "connected A\n/a connected C\n" : "/a connected C\n");
+        stop();
+    }
+}
+
 /* ---- why it ends (3.4) ---- */
 
 TEST(the_server_puts_it_out) {
@@ -490,11 +534,24 @@ TEST(a_clock_that_has_slept_is_no_silence_at_once) {
 static void in(const char *text) {
     site_frame(&s, line, 0x81, text, strlen(text));
 }
+static wshub_str asked_auth(wshub_sio_socket *of, void *user) {
+    (void)user;
+    say_line(of, "auth", "");
+    return wshub_str_z("{}");
+}
+static void on_handler(wshub_sio_socket *of, const wshub_sio_event *event, void *user) {
+    (void)event;
+    (void)user;
+    say_line(of, "handler", "");
+}
 static void whole_talk(const char *what) {
     start();
     acts = what;
+    events.auth = asked_auth;
     desc.reconnect_delay_ms = 10;
+    lend();
     begin();
+    (void)wshub_sio_socket_subscribe(sock, wshub_str_z("e"), on_handler, NULL, false);
     serve(OPEN_PACKET);
     if (client && sock) EXPECT_INT(ask("q", NULL, 100), WSHUB_OK);
     wshub_io_fake_run(s.fake);
@@ -515,8 +572,9 @@ static void whole_talk(const char *what) {
     wshub_io_fake_run(s.fake);
 }
 TEST(everything_may_be_done_in_every_callback) {
-    static const char *const words[] = {"connected", "event",        "answer",      "connect_error",
-                                        "closed",    "disconnected", "reconnecting"};
+    static const char *const words[] = {"auth",         "connected",     "event",
+                                        "answer",       "connect_error", "closed",
+                                        "disconnected", "reconnecting",  "handler"};
     static const char *const whats[] = {"destroy", "end",      "disconnect", "connect",
                                         "drop",    "shutdown", "emit"};
     char what[40];
