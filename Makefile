@@ -44,15 +44,16 @@ build/%: examples/%.cpp $(HEADERS)
 	@mkdir -p build
 	@command -v $(firstword $(CXX)) >/dev/null || echo '  skipped $*: $(CXX) is not installed'
 	$(call say,CXX)! command -v $(firstword $(CXX)) >/dev/null || $(CXX) -std=c++11 -Wall -Wextra -Wpedantic -Wundef -Werror $(CFLAGS) $(INCLUDE) -o $@ $< -pthread
-run: build/chat$(if $(TLS),_tls) ## the chat on http://127.0.0.1:8080 (PORT); TLS=1: on https, with a certificate for this once
+run: build/chat$(if $(TLS),_tls build/tls/cert.pem) ## the chat on http://127.0.0.1:8080 (PORT); TLS=1: on https, with a certificate for this once
 	$(if $(TLS),@[ ! -x build/chat_tls ] || ./build/chat_tls --cert build/tls/cert.pem --key build/tls/key.pem $(PORT),./build/chat $(PORT))
 # TLS needs a library, and the program openssl for the certificate
-build/chat_tls: examples/chat.c $(HEADERS) build/tls/cert.pem
+build/chat_tls: examples/chat.c $(HEADERS) | build/tls/cert.pem
 	@rm -f $@; if [ -z '$(OPENSSL)$(MBEDTLS)' ]; then echo '  skipped: neither OpenSSL nor mbedTLS is installed (libssl-dev, libmbedtls-dev)'; \
 	elif [ ! -s build/tls/cert.pem ]; then echo '  skipped: the program openssl, which would make a certificate, is not installed'; \
 	else echo 'CC $@'; $(CC) -std=c99 $(WARN) $(CFLAGS) $(INCLUDE) -o $@ $< -pthread $(or $(OPENSSL),$(MBEDTLS)); fi
-build/tls/cert.pem:
-	@mkdir -p build/tls; command -v openssl >/dev/null || exit 0; umask 077; openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes \
+build/tls/cert.pem: over # made anew when it is, or a day before
+	@mkdir -p build/tls; command -v openssl >/dev/null || exit 0; openssl x509 -checkend 86400 -noout -in $@ >/dev/null 2>&1 && exit 0; \
+	umask 077; openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes \
 	-days 30 -subj /CN=localhost -addext 'subjectAltName=DNS:localhost,IP:127.0.0.1' -keyout build/tls/key.pem -out $@ 2>/dev/null
 run-socketio: build/socketio_chat ## a chat for Socket.IO's own client on http://127.0.0.1:8080 (PORT, CLIENT=its script)
 	./build/socketio_chat $(if $(CLIENT),--client $(CLIENT)) $(PORT)
@@ -231,4 +232,5 @@ clean: ## build/ goes
 help: ## this list
 	@sed -n 's/^\([a-z][a-z0-9%-]*\).*:.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "make %-14s %s\n", $$1, $$2 }'
 .SECONDARY:
-.PHONY: all run run-socketio run-auction fixtures test tested check tsan oom faults redis-cycles socketio-wire socketio-cluster socketio-cycles sim determinism proxies sticky fuzz fuzz-coverage coverage mutate memcheck analyze rooms format-check bench counts after bench-after install clean help
+over:
+.PHONY: over all run run-socketio run-auction fixtures test tested check tsan oom faults redis-cycles socketio-wire socketio-cluster socketio-cycles sim determinism proxies sticky fuzz fuzz-coverage coverage mutate memcheck analyze rooms format-check bench counts after bench-after install clean help

@@ -174,6 +174,27 @@ if command -v curl >/dev/null; then
 else
     echo "  skipped http_server: curl is not installed"; skip=$((skip + 1))
 fi
+# the chat over TLS, as `make run TLS=1` starts it and with the certificate that this has made, on the next port that is free
+made=$(make -s build/chat_tls build/tls/cert.pem 2>&1)
+check "chat is compiled with TLS" "$? $made" '^0 '
+if [ ! -x build/chat_tls ]; then
+    echo "  skipped chat_over_tls: ${made#*skipped: }"; skip=$((skip + 1))
+else
+    at=18599
+    while at=$((at + 1)); run=$(make -n run TLS=1 PORT=$at | grep -o './build/chat_tls .*')
+        $run >build/chat_tls.out 2>&1 & pid=$!
+        says build/chat_tls.out 'chat' | grep -q 'in use' && [ $at -lt 18620 ]; do wait $pid; done
+    check "chat says that it is on https" "$(cat build/chat_tls.out)" "^chat on https://127.0.0.1:$at "
+    if command -v curl >/dev/null; then
+        check "chat has its page on https" "$(curl -sS -m $patience --cacert build/tls/cert.pem https://127.0.0.1:$at/ 2>&1)" '<title>wshub chat</title>'
+    else
+        echo "  skipped chat_page_over_https: curl is not installed"; skip=$((skip + 1))
+    fi
+    check "chat is entered over wss" "$(talk '> {"event":"authenticate","data":{"name":"Ada"}}
+< "userId":"Ada"' ./build/wshub-cat wss://127.0.0.1:$at/ws --raw --cacert build/tls/cert.pem)" '"userId":"Ada"'
+    kill $pid; wait $pid
+    check "chat ends in order on https" "$?" '^0$'
+fi
 # cron: whoever comes hears which jobs there are
 port=$((port + 1))
 (cd examples && exec ../build/cron $port) >build/cron.out 2>&1 & pid=$!
