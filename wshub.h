@@ -1234,7 +1234,9 @@
  *   by their names in a library, calls wshub_create_versioned() and its relatives.
  * - Redis over TLS: wshub_bus_redis_desc.tls asks the io for TLS (wshub_dial.secure). It used to
  *   say that what the io carries is encrypted anyhow; where that is so, leave it out and write
- *   redis:// for rediss://.
+ *   redis:// for rediss://. Through hiredis it is refused unless your attach sets up TLS and
+ *   wshub_bus_hiredis_desc.attach_encrypts says so; a driver of your own says it by
+ *   wshub_bus_redis_driver.encrypts.
  * - WSHUB_STATIC is refused where WSHUB_IMPLEMENTATION is not defined.
  *
  * - A hub without on_log shows warnings and errors: wshub_io_sock.h writes them to standard error,

@@ -25,9 +25,10 @@
  * [ ] sharded channels, and so Socket.IO's sharded adapter
  * [ ] RESP3: a short push makes hiredis read past an array
  * [ ] names are resolved by hiredis, in place
- * [ ] TLS: neither rediss:// nor desc.redis.tls makes a connection secure here. It is yours to set
- *     up in desc.attach, by redisInitiateSSLWithContext() of hiredis 1.0 and later (0.14 has none,
- *     and this is tested with that); or take wshub_bus_redis.h over an io with TLS
+ * [ ] TLS of its own: it is yours to set up in desc.attach, by redisInitiateSSLWithContext() of
+ *     hiredis 1.0 and later (0.14 has none, and this is tested with that), and desc.attach_encrypts
+ *     says so. Without that rediss://, valkeys:// and desc.redis.tls are refused, since nothing
+ *     would make the connection secure; or take wshub_bus_redis.h over an io with TLS
  * [ ] desc.redis.alloc does not count what hiredis and this file allocate
  *
  * One thread, that of the hub. The io must have guests (for the clock), and desc.attach must use
@@ -54,13 +55,17 @@ typedef struct wshub_bus_hiredis wshub_bus_hiredis;
 
 /* What a bus is made from. Zero is the default, but for what is required. */
 typedef struct wshub_bus_hiredis_desc {
-    /* As there; driver is filled in here, and resp3 has no effect. */
+    /* As there; driver is filled in here, and resp3 has no effect. tls, and a URL of rediss:// or
+     * valkeys://, are refused without attach_encrypts: io encrypts nothing here. */
     wshub_bus_redis_desc redis;
     /* Required. Puts a connection into your loop, by an adapter of hiredis or as one does it.
      * Returns REDIS_OK, or the connection is given up and tried again later. */
     int (*attach)(redisAsyncContext *ac, void *loop);
     /* Handed to attach; borrowed until destroy. */
     void *loop;
+    /* false. attach sets up TLS on every connection before it returns REDIS_OK, and verifies who
+     * answers: hiredis does neither of itself, and this is not looked at. Goes with redis.tls. */
+    bool attach_encrypts;
 } wshub_bus_hiredis_desc;
 
 /* Makes a bus. It connects once a hub or an emitter has taken it, and not before.
@@ -678,7 +683,8 @@ static const char *wshub_bus_hiredis__error(void *ctx) {
 
 /* ---- making and ending ---------------------------------------------------------------------- */
 
-static void wshub_bus_hiredis__fill_driver(wshub_bus_hiredis *b) {
+static void wshub_bus_hiredis__fill_driver(wshub_bus_hiredis *b,
+                                           const wshub_bus_hiredis_desc *desc) {
     b->driver.version = WSHUB_BUS_REDIS_DRIVER_VERSION;
     b->driver.ctx = b;
     b->driver.open = wshub_bus_hiredis__open;
@@ -687,6 +693,21 @@ static void wshub_bus_hiredis__fill_driver(wshub_bus_hiredis *b) {
     b->driver.pump = wshub_bus_hiredis__pump;
     b->driver.waiting = wshub_bus_hiredis__waiting;
     b->driver.error = wshub_bus_hiredis__error;
+    b->driver.encrypts = desc->attach_encrypts;
+}
+
+/* What is wrong with a description that is to be secure, or says so without being it; NULL:
+ * nothing. A scheme in capitals wshub_bus_redis_desc_problem() refuses without redis.tls. */
+static const char *wshub_bus_hiredis__tls_problem(const wshub_bus_hiredis_desc *desc) {
+    const char *url = desc->redis.url ? desc->redis.url : "";
+    bool secure = strncmp(url, "rediss://", 9) == 0 || strncmp(url, "valkeys://", 10) == 0;
+
+    if (!desc->attach_encrypts && (desc->redis.tls || secure))
+        return "attach_encrypts: hiredis would send in the clear; set up TLS in attach and say so "
+               "here, or write redis:// without redis.tls";
+    if (desc->attach_encrypts && !desc->redis.tls)
+        return "attach_encrypts: without redis.tls it says nothing; set both, and write rediss://";
+    return NULL;
 }
 
 /* A description as this backend's bus is made from it. With its own driver the io need not dial. */
@@ -702,6 +723,7 @@ WSHUB_API const char *wshub_bus_hiredis_desc_problem_versioned(const wshub_bus_h
                                                                uint32_t version) {
     wshub_bus_redis_driver driver;
     wshub_bus_redis_desc d;
+    const char *problem;
 
     if (!desc) return "wshub_bus_hiredis_desc: required";
     if (desc_bytes != sizeof *desc || version != WSHUB_BUS_HIREDIS_DESC_VERSION)
@@ -709,8 +731,12 @@ WSHUB_API const char *wshub_bus_hiredis_desc_problem_versioned(const wshub_bus_h
                "than the file that has its implementation; compile both anew with the same one";
     if (!desc->attach)
         return "attach: required; it puts a connection into your loop, as hiredis' adapters do";
+    problem = wshub_bus_hiredis__tls_problem(desc);
+    if (problem) return problem;
+
     memset(&driver, 0, sizeof driver);
     driver.version = WSHUB_BUS_REDIS_DRIVER_VERSION;
+    driver.encrypts = desc->attach_encrypts;
     d = wshub_bus_hiredis__desc(desc, &driver);
     return wshub_bus_redis_desc_problem(&d);
 }
@@ -719,18 +745,22 @@ WSHUB_API size_t wshub_bus_hiredis_desc_explain_versioned(const wshub_bus_hiredi
                                                           size_t desc_bytes, uint32_t version,
                                                           wshub_err err, char *buf, size_t cap) {
     static const wshub_field fields[] = {
-        WSHUB_FIELD(wshub_bus_hiredis_desc, attach, POINTER, NULL)};
+        WSHUB_FIELD(wshub_bus_hiredis_desc, attach, POINTER, NULL),
+        WSHUB_FIELD(wshub_bus_hiredis_desc, attach_encrypts, BOOL, NULL)};
+    const size_t count = sizeof fields / sizeof fields[0];
     const char *problem = wshub_bus_hiredis_desc_problem_versioned(desc, desc_bytes, version);
     bool known = desc && desc_bytes == sizeof *desc && version == WSHUB_BUS_HIREDIS_DESC_VERSION;
     wshub_bus_redis_driver driver;
     wshub_bus_redis_desc d;
 
-    if (!known || !desc->attach) return wshub_explain(problem, desc, fields, known, buf, cap);
+    if (!known || !desc->attach || wshub_bus_hiredis__tls_problem(desc))
+        return wshub_explain(problem, desc, fields, known ? count : 0, buf, cap);
     if (!problem && err == WSHUB_ERR_PARAM)
         return wshub_explain("out_bus: required, and NULL", NULL, NULL, 0, buf, cap);
 
     memset(&driver, 0, sizeof driver);
     driver.version = WSHUB_BUS_REDIS_DRIVER_VERSION;
+    driver.encrypts = desc->attach_encrypts;
     d = wshub_bus_hiredis__desc(desc, &driver);
     return wshub_bus_redis_desc_explain(&d, err, buf, cap);
 }
@@ -752,7 +782,7 @@ WSHUB_API wshub_err wshub_bus_hiredis_create_versioned(const wshub_bus_hiredis_d
     b->attach = desc->attach;
     b->loop = desc->loop;
     for (i = 0; i < WSHUB_BUS_HIREDIS__LINKS; i++) b->links[i].owner = b;
-    wshub_bus_hiredis__fill_driver(b);
+    wshub_bus_hiredis__fill_driver(b, desc);
 
     d = wshub_bus_hiredis__desc(desc, &b->driver);
     message_bytes_max = d.message_bytes_max;

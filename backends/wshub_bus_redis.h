@@ -187,9 +187,9 @@ typedef struct wshub_bus_redis_desc {
     const wshub_io *io;
     /* Required; at most 4096 bytes. Where the broker is, as the manual above has it. */
     const char *url;
-    /* false. Connections are dialled as secure, by an io that has TLS; the peer's certificate must
-     * bear the host's name. The URL then begins with rediss:// or valkeys://, and without this it
-     * may not. A Unix socket may do either. */
+    /* false. Connections are dialled as secure, by an io that has TLS, or a driver that encrypts;
+     * the peer's certificate must bear the host's name. The URL then begins with rediss:// or
+     * valkeys://, and without this it may not. A Unix socket may do either. */
     bool tls;
     /* false. Asks for RESP3 by HELLO 3. A broker that refuses gets RESP2, and is asked again by the
      * next connection unless it said that it does not know the command or the protocol. */
@@ -434,7 +434,7 @@ WSHUB_API int wshub_resp_read(const uint8_t *bytes, size_t count, uint32_t bulk_
  * a connection, 0: publishing, 1: subscribing, 2: watching a sentinel. Reports come up, on the
  * thread of the io, never from inside an order. */
 
-/* The orders that another client carries out. All entries are required. */
+/* The orders that another client carries out. All functions are required. */
 typedef struct wshub_bus_redis_driver {
     uint32_t version; /* WSHUB_BUS_REDIS_DRIVER_VERSION: that of another header is refused */
     void *ctx;        /* first argument of all entries */
@@ -456,6 +456,9 @@ typedef struct wshub_bus_redis_driver {
     /* One line on why the last open or connection failed; "": nothing is known. A view until the
      * next call. */
     const char *(*error)(void *ctx);
+    /* false. Every connection that it opens is secure, and the peer's certificate bears the host's
+     * name. Without it a description with tls is refused. */
+    bool encrypts;
 } wshub_bus_redis_driver;
 
 /* Reports that a connection is there: after an open that was true, once.
@@ -4591,6 +4594,8 @@ static const char *wshub_bus_redis__tables_problem(const wshub_bus_redis_desc *d
     if (desc->driver && desc->driver->version != WSHUB_BUS_REDIS_DRIVER_VERSION)
         return "driver: its table is of another wshub_bus_redis.h; compile both with the same one";
     if (desc->driver && desc->cluster) return "cluster: a driver has no sharded channels";
+    if (desc->driver && desc->tls && !desc->driver->encrypts)
+        return "tls: the driver sends in the clear (wshub_bus_redis_driver.encrypts)";
     if (!desc->io->guest || (!desc->io->connect && !desc->driver) || !desc->io->random)
         return "io: its table must have guest, connect and random, as wshub_io_sock.h has them";
     return NULL;

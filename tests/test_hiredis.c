@@ -583,4 +583,49 @@ TEST(a_bus_of_hiredis_that_cannot_be_made_says_which_field_and_what_is_in_it) {
     EXPECT(!wshub_bus_hiredis_desc_problem(&d) && !bus);
     wshub_io_sock_destroy(net);
 }
+
+/* hiredis 0.14 has no TLS: who asks for it is not left in the clear without a word. */
+TEST(a_bus_of_hiredis_that_is_to_be_secure_wants_an_attach_that_encrypts) {
+    static const char *const secure[] = {"rediss://a", "valkeys://ada:secret@a:1,b:2/3"};
+    static const char *const plain[] = {"redis://a", "valkey://a", "unix:///tmp/no.sock"};
+    char why[WSHUB_EXPLAIN_BYTES];
+    wshub_bus_hiredis_desc d;
+    wshub_bus_hiredis *bus = NULL;
+    wshub_io_sock *net;
+    size_t i;
+    memset(&d, 0, sizeof d);
+    EXPECT_INT(wshub_io_auto_create(NULL, &net), WSHUB_OK);
+    d.redis.io = wshub_io_sock_io(net);
+    d.attach = watch_attach;
+    for (i = 0; i < 2; i++) {
+        d.redis.url = secure[i];
+        d.redis.tls = d.attach_encrypts = false;
+        EXPECT_HAS(wshub_bus_hiredis_desc_problem(&d), "attach_encrypts: hiredis");
+        d.redis.tls = true;
+        EXPECT_HAS(wshub_bus_hiredis_desc_problem(&d), "attach_encrypts: hiredis");
+        EXPECT_INT(wshub_bus_hiredis_create(&d, &bus), WSHUB_ERR_PARAM);
+        (void)wshub_bus_hiredis_desc_explain(&d, WSHUB_ERR_PARAM, why, sizeof why);
+        EXPECT(strncmp(why, "attach_encrypts is false: hiredis", 33) == 0);
+        EXPECT(!strstr(why, "secret"));
+        d.attach_encrypts = true;
+        EXPECT(!wshub_bus_hiredis_desc_problem(&d));
+        EXPECT_INT(wshub_bus_hiredis_create(&d, &bus), WSHUB_OK);
+        wshub_bus_hiredis_destroy(bus);
+        d.redis.tls = false; /* a half right one */
+        EXPECT_HAS(wshub_bus_hiredis_desc_problem(&d), "attach_encrypts: without redis.tls");
+    }
+    for (i = 0; i < 3; i++) {
+        d.redis.url = plain[i];
+        d.redis.tls = d.attach_encrypts = false;
+        EXPECT(!wshub_bus_hiredis_desc_problem(&d));
+        d.redis.tls = true; /* a Unix socket may do either, as long as it does what is said */
+        EXPECT_HAS(wshub_bus_hiredis_desc_problem(&d), "attach_encrypts: hiredis");
+        d.redis.tls = false;
+        d.attach_encrypts = true;
+        EXPECT_HAS(wshub_bus_hiredis_desc_problem(&d), "attach_encrypts: without redis.tls");
+        d.redis.tls = true;
+        EXPECT(!wshub_bus_hiredis_desc_problem(&d) == (i == 2));
+    }
+    wshub_io_sock_destroy(net);
+}
 #endif

@@ -347,6 +347,9 @@ TEST(descriptions_that_are_refused) {
     driver.version = WSHUB_BUS_REDIS_DRIVER_VERSION;
     /* a driver brings connections, and no clock or chance */
     REFUSED("io:", (d.driver = &driver, io.random = NULL));
+    REFUSED("tls: the driver", (d.driver = &driver, d.tls = true, d.url = "rediss://h"));
+    driver.encrypts = true;
+    EXPECT(!wshub_bus_redis_desc_problem(&d));
     d = ok; /* of another header: nothing in it is read */
     d.io = NULL;
     EXPECT_HAS(
