@@ -4574,7 +4574,7 @@ static void wshub_ext_client__accepted(wshub_ext_client *client, wshub_str data)
     }
     wshub_ext_client__flush(client);
     id = wshub_ext_client_id(client);
-    if (events->authenticated && !client->doomed && client->state == WSHUB_EXT_CLIENT_AUTHENTICATED)
+    if (!client->doomed && events->authenticated && client->state == WSHUB_EXT_CLIENT_AUTHENTICATED)
         events->authenticated(client, id, data, client->user);
 }
 
@@ -4694,9 +4694,10 @@ static void wshub_ext_client__on_opened(wshub_ws_pool *pool, wshub_ws ws,
     client->stable = desc->backoff_from_open;
     wshub_ws__text_free(pool, &client->error);
     wshub_ext_client__flush(client);
-    if (desc->events->connected && !client->doomed)
+    /* What is doomed has no description any more. */
+    if (!client->doomed && desc->events->connected)
         desc->events->connected(client, about, client->user);
-    if (desc->auth && !client->doomed && client->state == WSHUB_EXT_CLIENT_UNAUTHORIZED)
+    if (!client->doomed && desc->auth && client->state == WSHUB_EXT_CLIENT_UNAUTHORIZED)
         (void)wshub_ext_client_authenticate(client, wshub_str_z(desc->auth));
     wshub_ext_client__leave(client);
 }
@@ -4781,7 +4782,7 @@ static void wshub_ext_client__tell_end(wshub_ext_client *client, const wshub_ws_
         if (client->error) message = wshub_str_z(client->error);
         events->unauthenticated(client, message, client->user);
     }
-    if (events->disconnected && !client->doomed)
+    if (!client->doomed && events->disconnected)
         events->disconnected(client, gone, again, client->user);
 }
 

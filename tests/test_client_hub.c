@@ -56,6 +56,20 @@ static void start_hub(void) {
 
 /* ---- the client ---- */
 
+/* With `lends` the client borrows a description that is freed as soon as it is destroyed. */
+static bool lends;
+static struct lent {
+    wshub_ext_client_desc desc;
+    wshub_ext_client_events events;
+} * lent;
+static void end_client(void) {
+    wshub_ext_client *c = client;
+    client = NULL;
+    wshub_ext_client_destroy(c);
+    free(lent);
+    lent = NULL;
+}
+
 static void act(const char *event) {
     size_t n = strlen(event);
     wshub_msg msg;
@@ -65,9 +79,7 @@ static void act(const char *event) {
     msg.event = wshub_str_z("late");
     msg.data = wshub_str_z("0");
     if (strcmp(acts + n + 1, "destroy") == 0) {
-        wshub_ext_client *c = client;
-        client = NULL;
-        wshub_ext_client_destroy(c);
+        end_client();
     } else if (strcmp(acts + n + 1, "disconnect") == 0) {
         (void)wshub_ext_client_disconnect(client, 1000, none);
     } else if (strcmp(acts + n + 1, "connect") == 0) {
@@ -199,11 +211,16 @@ static void start(const char *auth) {
     desc.auth = auth;
     here.id = there.id = 0;
     acts = NULL;
-    EXPECT_INT(wshub_ext_client_create(s.pool, &desc, &s, &client), WSHUB_OK);
+    lent = lends ? (struct lent *)malloc(sizeof *lent) : NULL;
+    if (lent) {
+        lent->events = events;
+        lent->desc = desc;
+        lent->desc.events = &lent->events;
+    }
+    EXPECT_INT(wshub_ext_client_create(s.pool, lent ? &lent->desc : &desc, &s, &client), WSHUB_OK);
 }
 static void stop(void) {
-    wshub_ext_client_destroy(client);
-    client = NULL;
+    end_client();
     wshub_destroy(hub);
     site_stop(&s);
 }
@@ -624,6 +641,7 @@ TEST(a_hook_that_encrypts_may_do_anything) {
     size_t i;
     int how;
     events.seal = on_seal_acts;
+    lends = true;
     for (i = 0; i < sizeof does / sizeof does[0]; i++) {
         for (how = 0; how < 4; how++) {
             start("{}");
@@ -645,6 +663,7 @@ TEST(a_hook_that_encrypts_may_do_anything) {
             stop();
         }
     }
+    lends = false;
     events.seal = NULL;
 }
 
@@ -655,13 +674,14 @@ TEST(a_callback_may_end_the_client) {
     static const char *const what[] = {"destroy", "disconnect", "connect", "drop", "emit"};
     size_t i, j;
     int n;
+    lends = true;
     for (i = 0; i < sizeof names / sizeof *names; i++) {
         for (j = 0; j < sizeof what / sizeof *what; j++) {
             char text[60];
             start(strcmp(names[i], "unauthenticated") == 0 ? "{\"token\":\"no\"}" : "{}");
             (void)snprintf(text, sizeof text, "%s %s", names[i], what[j]);
             acts = text;
-            desc.reconnect_tries = 1;
+            if (lent) lent->desc.reconnect_tries = 1;
             (void)join("lobby");
             (void)wshub_ext_client_subscribe(client, wshub_str_z("*"));
             (void)emit("a", "1");
@@ -683,6 +703,7 @@ TEST(a_callback_may_end_the_client) {
             stop();
         }
     }
+    lends = false;
 }
 
 /* What is emitted behind an order to drop waits, as behind any loss. */
