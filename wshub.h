@@ -6433,14 +6433,18 @@ static const uint8_t *wshub__json_escape(const uint8_t *p, const uint8_t *end) {
     }
 }
 
+/* A quote, 0x22, with this bit turned is 0x20, and a control character is a control character
+ * still; nothing else comes to lie below 0x21. So one comparison finds both. */
+#define WSHUB__QUOTE_BIT 2
+
 /* Eight bytes of a string: those that cannot simply be passed over (a quote, a backslash, a control
- * character) get their top bit set. Each of the three subtractions sets the top bit of such a byte
- * and of no other below 0x80; bytes above are masked out. As a subtraction may borrow from the next
- * byte, which is then marked too, only the lowest mark counts. */
+ * character) get their top bit set. Both subtractions set the top bit of such a byte and of no
+ * other below 0x80; bytes above are masked out. As a subtraction may borrow from the next byte,
+ * which is then marked too, only the lowest mark counts. */
 static uint64_t wshub__json_marks(uint64_t w) {
     const uint64_t ones = UINT64_C(0x0101010101010101), high = UINT64_C(0x8080808080808080);
-    uint64_t quote = w ^ ones * '"', backslash = w ^ ones * '\\';
-    return ((w - ones * 0x20) | (quote - ones) | (backslash - ones)) & ~w & high;
+    uint64_t turned = w ^ ones * WSHUB__QUOTE_BIT, backslash = w ^ ones * '\\';
+    return ((turned - ones * 0x21) | (backslash - ones)) & ~w & high;
 }
 
 /* Behind the bytes of a string that can simply be passed over: at a quote, a backslash, a control
@@ -6449,14 +6453,13 @@ static inline const uint8_t *wshub__json_plain_bytes(const uint8_t *p, const uin
     uint64_t w, marks;
 
 #ifdef WSHUB__MARKED
-    const wshub__sixteen flip = {-128, -128, -128, -128, -128, -128, -128, -128,
-                                 -128, -128, -128, -128, -128, -128, -128, -128};
+    const wshub__sixteen zeros = {0}, flip = zeros + (WSHUB__QUOTE_BIT - 128);
     while (end - p >= 16) {
         wshub__sixteen v;
         uint32_t found;
         memcpy(&v, p, 16);
-        /* the comparison is of signed bytes: turned over, those below 0x20 are the lowest */
-        found = WSHUB__MARKED((v == '"') | (v == '\\') | ((v ^ flip) < 0x20 - 128));
+        /* the comparison is of signed bytes: turned over, those below 0x21 are the lowest */
+        found = WSHUB__MARKED((v == '\\') | ((v ^ flip) < 0x21 - 128));
         if (found) return p + __builtin_ctz(found);
         p += 16;
     }
@@ -6474,8 +6477,9 @@ static inline const uint8_t *wshub__json_plain_bytes(const uint8_t *p, const uin
 static const uint8_t *wshub__json_string(const uint8_t *p, const uint8_t *end) {
     for (;;) {
         p = wshub__json_plain_bytes(p, end);
-        if (p >= end || *p < 0x20) return NULL;
+        if (p >= end) return NULL;
         if (*p == '"') return p + 1;
+        if (*p < 0x20) return NULL;
         if (*p++ != '\\') continue;
         p = wshub__json_escape(p, end);
         if (!p) return NULL;
@@ -6544,26 +6548,28 @@ static void wshub__json_open(uint32_t *is_object, uint32_t level, bool object) {
     *word = object ? outer | bit : outer;
 }
 
-/* Is the bracket of this level an object's? */
-static bool wshub__json_in_object(const uint32_t *is_object, uint32_t level) {
+/* The bracket that closes this level. */
+static uint8_t wshub__json_closing(const uint32_t *is_object, uint32_t level) {
     WSHUB_ASSERT(level < WSHUB_JSON_DEPTH_MAX);
-    return (is_object[level / 32] >> level % 32 & 1u) != 0;
+    return is_object[level / 32] >> level % 32 & 1u ? '}' : ']';
 }
 
 /* p at a value's first byte. Returns behind it; NULL: no value, or nested deeper than depth_max. */
 static const uint8_t *wshub__json_value(const uint8_t *p, const uint8_t *end, uint32_t depth_max) {
     uint32_t is_object[WSHUB_JSON_DEPTH_MAX / 32 + 1]; /* of each open level */
     uint32_t depth = 0;
+    uint8_t closing = 0; /* the bracket that closes the innermost open level */
 
     WSHUB_ASSERT(depth_max <= WSHUB_JSON_DEPTH_MAX);
     for (;;) {
-        bool object, opened = false;
+        bool opened = false;
 
         /* A value begins: a bracket opens one level more, all else is read at once. */
         if (p >= end) return NULL;
         if (*p == '{' || *p == '[') {
             if (depth >= depth_max) return NULL;
-            wshub__json_open(is_object, depth++, *p == '{');
+            wshub__json_open(is_object, depth, *p == '{');
+            closing = wshub__json_closing(is_object, depth++);
             p = wshub__json_ws(p + 1, end);
             opened = true;
         } else {
@@ -6574,12 +6580,11 @@ static const uint8_t *wshub__json_value(const uint8_t *p, const uint8_t *end, ui
         /* Brackets may close behind it, or right behind the one that opened. */
         for (;;) {
             if (depth == 0) return p;
-            object = wshub__json_in_object(is_object, depth - 1);
             if (!opened) p = wshub__json_ws(p, end);
             if (p >= end) return NULL;
-            if (*p != (object ? '}' : ']')) break;
+            if (*p != closing) break;
             p++;
-            depth--;
+            if (--depth) closing = wshub__json_closing(is_object, depth - 1);
             opened = false;
         }
 
@@ -6588,7 +6593,7 @@ static const uint8_t *wshub__json_value(const uint8_t *p, const uint8_t *end, ui
             if (*p != ',') return NULL;
             p = wshub__json_ws(p + 1, end);
         }
-        if (object && (p = wshub__json_key(p, end)) == NULL) return NULL;
+        if (closing == '}' && (p = wshub__json_key(p, end)) == NULL) return NULL;
     }
 }
 
@@ -7104,10 +7109,20 @@ static inline size_t wshub__json_plain_run(wshub_str s) {
     return n;
 }
 
-WSHUB_API size_t wshub_json_quoted_len(wshub_str s) {
-    size_t n = s.len + 2, at = wshub__json_plain_run(s);
-    for (; at < s.len; at++) n += wshub__json_extra((uint8_t)s.ptr[at]);
+/* The length of a text as a JSON string, behind so many bytes that stand there as they are. */
+WSHUB__APART static size_t wshub__json_escaped_len(wshub_str s, size_t plain) {
+    size_t n = s.len + 2;
+    for (; plain < s.len; plain++) n += wshub__json_extra((uint8_t)s.ptr[plain]);
     return n;
+}
+
+static inline size_t wshub__json_quoted_len(wshub_str s) {
+    size_t plain = wshub__json_plain_run(s);
+    return plain == s.len ? s.len + 2 : wshub__json_escaped_len(s, plain);
+}
+
+WSHUB_API size_t wshub_json_quoted_len(wshub_str s) {
+    return wshub__json_quoted_len(s);
 }
 
 /* Writes the escape of a byte that needs one. Returns its length. */
@@ -10849,11 +10864,9 @@ static wshub__seg *wshub__seg_new(wshub *hub, uint32_t cap) {
     return seg;
 }
 
-/* Gives a reference back; with the last the segment goes. */
-static void wshub__seg_unref(wshub *hub, wshub__seg *seg) {
-    WSHUB_ASSERT(seg->refs > 0);
-    if (--seg->refs) return;
-
+/* A segment goes that nobody refers to any more. */
+WSHUB__APART static void wshub__seg_free(wshub *hub, wshub__seg *seg) {
+    WSHUB_ASSERT(!seg->refs);
     WSHUB_ASSERT(seg->used <= seg->cap);
     WSHUB_ASSERT(seg->prev ? seg->prev->next == seg : hub->segs == seg);
     WSHUB_ASSERT(!seg->lags || hub->stats.lagging_bytes >= seg->cap);
@@ -10868,8 +10881,14 @@ static void wshub__seg_unref(wshub *hub, wshub__seg *seg) {
     wshub__mem_free(&hub->mem, seg, sizeof *seg + seg->cap);
 }
 
+/* Gives a reference back; with the last the segment goes. */
+static inline void wshub__seg_unref(wshub *hub, wshub__seg *seg) {
+    WSHUB_ASSERT(seg->refs > 0);
+    if (!--seg->refs) wshub__seg_free(hub, seg);
+}
+
 /* Some of a segment is in the queue of a stream that is pressured. */
-static void wshub__seg_lags(wshub *hub, wshub__seg *seg) {
+WSHUB__APART static void wshub__seg_lags(wshub *hub, wshub__seg *seg) {
     WSHUB_ASSERT(seg->refs > 0);
     if (seg->lags) return;
     seg->lags = 1;
@@ -10972,7 +10991,7 @@ static uint32_t wshub__lowest_bit(uint64_t bits) {
 
 /* To be looked at in settle. A bit for each word that is not 0 leads there, so that a turn's cost
  * follows the streams that it touches, not how many there are or ever were. */
-static void wshub__dirty(wshub *hub, uint32_t index) {
+static inline void wshub__dirty(wshub *hub, uint32_t index) {
     uint32_t word = index / 64, group = word / 64;
     uint64_t was = hub->dirty[word];
 
@@ -11027,7 +11046,7 @@ static inline void wshub__queue_agrees(const wshub__conn *conn) {
 
 /* Room for one span more. False: out of memory, nothing changed. Grows by the number of spans, not
  * by their size, so that the same happens on every machine. */
-static bool wshub__queue_room(wshub *hub, wshub__conn *conn) {
+WSHUB__APART static bool wshub__queue_room(wshub *hub, wshub__conn *conn) {
     wshub__queue *queue = conn->more;
     uint32_t cap = queue ? queue->cap * 2 : 2;
     uint32_t bytes = (uint32_t)(sizeof *queue + cap * sizeof(wshub__span));
@@ -14737,8 +14756,8 @@ static size_t wshub__ws_payload(wshub *hub, wshub__conn *conn, uint8_t *bytes, s
 static inline bool wshub__ws_is_short(const wshub__conn *conn, const uint8_t *bytes, size_t count) {
     size_t n;
 
-    if (conn->rx || conn->state != WSHUB__CONN_OPEN || wshub__conn_waits(conn)) return false;
     if (count < WSHUB__SHORT_HEAD_BYTES || bytes[0] != (0x80 | WSHUB__OP_TEXT)) return false;
+    if (conn->rx || conn->state != WSHUB__CONN_OPEN || wshub__conn_waits(conn)) return false;
     n = bytes[1] ^ 0x80u;
     return n < WSHUB__LENGTH_IN_2 && n <= count - WSHUB__SHORT_HEAD_BYTES &&
            n <= conn->message_bytes_max && n <= conn->allowance;
@@ -19724,11 +19743,11 @@ static inline void wshub__delivery_release(wshub *hub, wshub__delivery *delivery
     if (delivery->others) wshub__pieces_release(hub, &delivery->others);
 }
 
-/* The piece of a kind, not yet encoded at first. NULL: out of memory. */
-static wshub__piece *wshub__delivery_piece(wshub *hub, wshub__delivery *delivery, wshub_kind kind) {
+/* The same of any kind but the plain one. */
+WSHUB__APART static wshub__piece *wshub__delivery_other(wshub *hub, wshub__delivery *delivery,
+                                                        wshub_kind kind) {
     wshub__piece *piece = delivery->others;
 
-    if (!kind) return &delivery->plain;
     while (piece && piece->kind != kind) piece = piece->next;
     if (piece) return piece;
     piece = wshub__piece_new(hub, kind);
@@ -19736,6 +19755,12 @@ static wshub__piece *wshub__delivery_piece(wshub *hub, wshub__delivery *delivery
     piece->next = delivery->others;
     delivery->others = piece;
     return piece;
+}
+
+/* The piece of a kind, not yet encoded at first. NULL: out of memory. */
+static inline wshub__piece *wshub__delivery_piece(wshub *hub, wshub__delivery *delivery,
+                                                  wshub_kind kind) {
+    return kind ? wshub__delivery_other(hub, delivery, kind) : &delivery->plain;
 }
 
 /* What an encode function writes to: the end of its kind's log. */
@@ -19748,7 +19773,7 @@ struct wshub_writer {
 
 /* Room for more behind what has been written, which goes along where it has to move, so that it
  * stays one piece. */
-static wshub__seg *wshub__writer_more(const wshub_writer *out, size_t bytes) {
+WSHUB__APART static wshub__seg *wshub__writer_more(const wshub_writer *out, size_t bytes) {
     wshub__seg *had = out->seg, *seg;
 
     WSHUB_ASSERT(out->len <= had->cap - had->used);
@@ -19913,6 +19938,15 @@ static bool wshub__gate_slide(wshub *hub, wshub__conn *conn, const wshub__delive
     return true;
 }
 
+/* A piece could not be encoded. */
+WSHUB__COLD static void wshub__gate_failed(wshub *hub, wshub__conn *conn, wshub__delivery *delivery,
+                                           wshub_err err) {
+    if (err == WSHUB_ERR_PARAM) hub->stats.unsayable++;
+    if (err != WSHUB_ERR_NOMEM) return;
+    wshub__conn_starved(hub, conn);
+    delivery->starved = true;
+}
+
 /* Behind encryption and its order: the client's piece, encoded if it is the first of its kind,
  * into its queue. What was gathered comes first, and counts against the limit. */
 static wshub_err wshub__gate_push(wshub *hub, wshub__client *client, wshub__delivery *delivery) {
@@ -19926,12 +19960,10 @@ static wshub_err wshub__gate_push(wshub *hub, wshub__client *client, wshub__deli
     if (piece) err = wshub__piece_encode(hub, client->realm, delivery, piece);
     WSHUB_ASSERT(!hub->gathered);
     WSHUB_ASSERT(!piece || piece->kind == client->kind);
-    if (err == WSHUB_ERR_PARAM) hub->stats.unsayable++;
-    if (err == WSHUB_ERR_NOMEM) {
-        wshub__conn_starved(hub, conn);
-        delivery->starved = true;
+    if (err) {
+        wshub__gate_failed(hub, conn, delivery, err);
+        return err;
     }
-    if (err) return err;
 
     if (delivery->packet->flags & WSHUB_PACKET_VOLATILE && conn->pressured && conn->queued) {
         hub->stats.dropped_pressure++;
@@ -25226,7 +25258,7 @@ static wshub_err wshub__json_encode(wshub *hub, wshub_kind kind, wshub_realm rea
     if (!packet->event.ptr) return wshub__json_encode_binary(out, packet->attachments[0]);
 
     data = packet->args_count ? packet->args[0] : wshub__str(NULL, 0);
-    quoted = wshub_json_quoted_len(packet->event);
+    quoted = wshub__json_quoted_len(packet->event);
     n = sizeof wshub__json_event_key - 1 + quoted + 1 +
         wshub__json_member_len(sizeof wshub__json_data_key - 1, data) +
         wshub__json_member_len(sizeof wshub__json_id_key - 1, packet->id);
