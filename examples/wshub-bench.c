@@ -370,7 +370,7 @@ static bool has_left(const member *m) {
 }
 /* Each millisecond, by a timer of the pool. */
 static void tick(void *ctx) {
-    uint64_t now = now_us();
+    uint64_t now = now_us(), quiet_from;
     (void)ctx;
     wshub_ws_timer_start(pool, &timer, wshub_ws_now_ms(pool) + 1);
     while (phase == RAMP && opened < clients &&
@@ -383,7 +383,9 @@ static void tick(void *ctx) {
         cpu_end_us = cpu_now_us();
     }
     if (phase == LOAD && now >= load_us) send_due(now);
-    if (phase == DRAIN && (heard >= expected || now > last_heard_us + (uint64_t)quiet_ms * 1000) &&
+    /* The last message may have left long after the last answer. */
+    quiet_from = last_heard_us > load_end_us ? last_heard_us : load_end_us;
+    if (phase == DRAIN && (heard >= expected || now > quiet_from + (uint64_t)quiet_ms * 1000) &&
         now > load_end_us)
         leave();
 }

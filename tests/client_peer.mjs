@@ -1,6 +1,6 @@
 // A server for tests/client.sh by the npm package ws: prints its port. / echoes, /until does and closes behind the
 // message `bye`, /close and /odd close (1000 after a while, 4321 at once), /ping pings and says when it is answered, /cut
-// goes without a word.
+// goes without a word, /late echoes after a while.
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 const require = createRequire(resolve(process.env.ORACLE_MODULES || 'build/node/node_modules', 'x.js'));
@@ -15,7 +15,8 @@ server.on('connection', (socket, request) => {
     if (path === '/ping') socket.ping('x');
     socket.on('pong', () => socket.send('pong'));
     socket.on('message', (bytes, binary) => {
-        socket.send(bytes, { binary });
+        if (path === '/late') setTimeout(() => socket.send(bytes, { binary }), 200);
+        else socket.send(bytes, { binary });
         if (path === '/until' && String(bytes) === 'bye') socket.close(1000);
     });
 });
