@@ -1639,7 +1639,7 @@ static wshub_err wshub_eio__reply_coded(wshub_eio *eio, wshub_exchange exchange,
 static void wshub_eio__poll_answer(wshub_eio__session *session, const char *body, size_t len) {
     wshub_eio *eio = session->owner.eio;
     wshub_exchange exchange = session->poll;
-    wshub_err err;
+    wshub_err err, said;
 
     WSHUB_ASSERT(exchange.id);
     session->poll.id = 0;
@@ -1648,8 +1648,12 @@ static void wshub_eio__poll_answer(wshub_eio__session *session, const char *body
     else
         err = wshub_eio__reply(eio, exchange, 200, "text/plain; charset=UTF-8", body, len,
                                wshub_eio__no_store, 1, false);
+    said = err;
     if (err && err != WSHUB_ERR_STALE) err = wshub_http_drop(eio->hub, exchange);
     if (!err) wshub_eio__unref(session); /* or it will be told to be gone */
+    if (said && wshub_eio__is_open(session))
+        wshub_eio__close(session,
+                         said == WSHUB_ERR_STALE ? WSHUB_EIO_TRANSPORT_ERROR : WSHUB_EIO_OVERFLOW);
 }
 
 /* All that waits, as one payload in the scratch. Returns its length; 0: out of memory, or

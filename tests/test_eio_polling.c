@@ -337,6 +337,41 @@ TEST(a_poll_that_finds_no_memory_for_what_waits_is_told_of_the_end) { /* 2.4 */
     }
 }
 
+/* What a poll has taken and could not be answered with is gone: the session ends with it, at once,
+ * and does not wait for a pong that nobody could be asked for. */
+TEST(a_poll_that_cannot_be_answered_ends_its_session) { /* 2.4 */
+    static char big[90000];
+    int held, lost = 0;
+    long n;
+    memset(big, 'x', sizeof big);
+    for (held = 0; held < 2; held++) {
+        for (n = 1; n < 14; n++) {
+            eio_answer a;
+            wshub_conn p;
+            eio_start(&s, EIO(.message_bytes_max = 100000, .ping_interval_ms = 60000), DESC(0),
+                      FAKE(0));
+            (void)eio_open(&s);
+            p = wshub_io_fake_open(s.w.net);
+            if (held) eio_ask(&s, p, "GET", EIO_POLL, "", NULL);
+            EXPECT_INT(wshub_eio_send(s.eio, s.last, big, sizeof big, true), WSHUB_OK);
+            s.w.fail_at = n;
+            if (!held) eio_ask(&s, p, "GET", EIO_POLL, "", NULL);
+            wshub_io_fake_run(s.w.net);
+            s.w.fail_at = 0;
+            a = eio_look(&s, p);
+            if (!s.closed && a.body.len != sizeof big + 1) { /* then it waits still */
+                p = wshub_io_fake_open(s.w.net);
+                eio_ask(&s, p, "GET", EIO_POLL, "", NULL);
+                a = eio_look(&s, p);
+                EXPECT_INT(a.body.len, sizeof big + 1);
+            }
+            lost += s.closed;
+            eio_stop(&s);
+        }
+    }
+    EXPECT(lost > 2);
+}
+
 TEST(a_websocket_that_ends_ends_its_session) { /* 2.5, 3.4 */
     static const char *const reasons[] = {"transport close;", "transport close;",
                                           "transport error;", "transport error;"};
