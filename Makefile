@@ -156,6 +156,8 @@ socketio-cluster: build/check/fixture-sio build/check/fixture-sio-emitter ## our
 	@sh tests/socketio_cluster.sh
 socketio-cycles: build/fixture-sio build/fixture-sio-emitter ## the same, a thousand times (CYCLES), without sanitizers
 	@CYCLES=$${CYCLES:-1000} LIMIT=$${LIMIT:-3600} sh tests/socketio_cluster.sh
+socketio-versions: build/check/fixture-sio build/check/fixture-sio-client ## both with each version of npm's server and client of Socket.IO, and under Bun
+	@sh tests/socketio_versions.sh build/check
 sticky: build/check/fixture-sio ## two servers of Socket.IO behind nginx and haproxy, with the client from npm
 	@sh tests/sticky.sh build/check
 fuzz: ## libFuzzer on the targets of tests/fuzz (FUZZ_SECONDS, FUZZ_RUNS, JOBS, TARGETS, MERGE=1)
@@ -233,4 +235,4 @@ help: ## this list
 	@sed -n 's/^\([a-z][a-z0-9%-]*\).*:.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "make %-14s %s\n", $$1, $$2 }'
 .SECONDARY:
 over:
-.PHONY: over all run run-socketio run-auction fixtures test tested check tsan oom faults redis-cycles socketio-wire socketio-cluster socketio-cycles sim determinism proxies sticky fuzz fuzz-coverage coverage mutate memcheck analyze rooms format-check bench counts after bench-after install clean help
+.PHONY: over all run run-socketio run-auction fixtures test tested check tsan oom faults redis-cycles socketio-wire socketio-cluster socketio-cycles socketio-versions sim determinism proxies sticky fuzz fuzz-coverage coverage mutate memcheck analyze rooms format-check bench counts after bench-after install clean help
