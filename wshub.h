@@ -5245,8 +5245,7 @@ static bool wshub__is_digit(uint8_t c) {
 }
 
 static inline bool wshub__is_alnum(uint8_t c) {
-    c = wshub__lower(c);
-    return wshub__is_digit(c) || (c >= 'a' && c <= 'z');
+    return (uint8_t)((c | 0x20) - 'a') < 26 || (uint8_t)(c - '0') < 10;
 }
 
 /* The value of a hexadecimal digit; -1: it is none. */
@@ -5262,8 +5261,8 @@ static const char wshub__hex_digits[] = "0123456789abcdef";
 static bool wshub__same(const char *a, const char *b, size_t n) {
     size_t i;
     WSHUB_ASSERT(n == 0 || (a && b));
+    if (n == 0 || memcmp(a, b, n) == 0) return true; /* most names are written in the same way */
     for (i = 0; i < n; i++) {
-        if (a[i] == b[i]) continue; /* as most names are written in the same way */
         if (wshub__lower((uint8_t)a[i]) != wshub__lower((uint8_t)b[i])) return false;
     }
     return true;
@@ -10800,13 +10799,16 @@ WSHUB__COLD static void wshub__random_refill(wshub *hub) {
 
 /* Random bytes, each of which is handed out once. */
 WSHUB__COLD static void wshub__random(wshub *hub, uint8_t *bytes, size_t count) {
-    size_t i;
-
-    for (i = 0; i < count; i++) {
+    while (count) {
+        uint32_t n;
         if (hub->random_left == 0) wshub__random_refill(hub);
         WSHUB_ASSERT(hub->random_left <= sizeof hub->random);
-        bytes[i] = hub->random[--hub->random_left];
-        hub->random[hub->random_left] = 0;
+        n = count < hub->random_left ? (uint32_t)count : hub->random_left;
+        hub->random_left -= n;
+        memcpy(bytes, hub->random + hub->random_left, n);
+        memset(hub->random + hub->random_left, 0, n);
+        bytes += n;
+        count -= n;
     }
 }
 
@@ -13918,31 +13920,30 @@ static bool wshub__upgrade_ok(const wshub_upgrade_answer *answer) {
     return true;
 }
 
-#define WSHUB__UPGRADE_BYTES 256u /* most answers are not longer: their memory is asked for once */
+/* What each 101 begins with; the answer to the key follows (RFC 6455 4.2.2). */
+#define WSHUB__UPGRADE_HEAD                                                                        \
+    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"                                   \
+    "Connection: Upgrade\r\nSec-WebSocket-Accept: "
+#define WSHUB__UPGRADE_HEAD_BYTES (sizeof WSHUB__UPGRADE_HEAD - 1 + 28)
+#define WSHUB__UPGRADE_BYTES 256u /* most that say more are not longer: memory is asked for once */
 
-/* Queues the 101 (RFC 6455 4.2.2). more: what on_answer adds. Returns OK; NOMEM: nothing was
- * queued. */
-static wshub_err wshub__upgrade_put(wshub *hub, wshub__conn *conn, const wshub__exchange *exchange,
-                                    const wshub_upgrade_answer *answer, const wshub_headers *more) {
+/* Queues a 101 that says more than the head: what was agreed, what the caller adds, and what
+ * on_answer has. */
+WSHUB__COLD static wshub_err wshub__upgrade_put_more(wshub *hub, wshub__conn *conn, wshub_str head,
+                                                     const wshub__exchange *exchange,
+                                                     const wshub_upgrade_answer *answer,
+                                                     const wshub_headers *more) {
     const wshub__mem *mem = &hub->mem;
     wshub_err err = WSHUB_OK;
     wshub__buf text;
-    char accept[28];
     size_t i;
 
-    WSHUB_ASSERT(exchange->handshake); /* its key is there */
     memset(&text, 0, sizeof text);
-    wshub_accept_key(wshub__str(exchange->as.key, sizeof exchange->as.key), accept);
     (void)wshub__buf_room(mem, &text, WSHUB__UPGRADE_BYTES);
-    wshub__buf_text(mem, &text,
-                    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-                    "Connection: Upgrade\r\nSec-WebSocket-Accept: ");
-    wshub__buf_add(mem, &text, accept, sizeof accept);
+    wshub__buf_add(mem, &text, head.ptr, head.len);
     if (answer->protocol.ptr)
         wshub__http_field(hub, &text, wshub_str_z("Sec-WebSocket-Protocol"), answer->protocol);
     if (conn->agreed) wshub__offer_answer(hub, &text, &exchange->offer);
-
-    /* Then what the caller adds, and what on_answer has. */
     for (i = 0; i < answer->headers_count; i++)
         wshub__http_field(hub, &text, answer->headers[i].name, answer->headers[i].value);
     wshub__buf_add(mem, &text, more->text.ptr, more->text.len);
@@ -13950,6 +13951,23 @@ static wshub_err wshub__upgrade_put(wshub *hub, wshub__conn *conn, const wshub__
     if (text.bad || !wshub__out_bytes(hub, conn, text.ptr, text.len)) err = WSHUB_ERR_NOMEM;
     wshub__buf_done(mem, &text);
     return err;
+}
+
+/* Queues the 101. more: what on_answer adds. Most say nothing but the head, and need no memory of
+ * their own. Returns OK; NOMEM: nothing was queued. */
+static wshub_err wshub__upgrade_put(wshub *hub, wshub__conn *conn, const wshub__exchange *exchange,
+                                    const wshub_upgrade_answer *answer, const wshub_headers *more) {
+    char text[WSHUB__UPGRADE_HEAD_BYTES + 4];
+
+    WSHUB_ASSERT(exchange->handshake); /* its key is there */
+    memcpy(text, WSHUB__UPGRADE_HEAD, sizeof WSHUB__UPGRADE_HEAD - 1);
+    wshub_accept_key(wshub__str(exchange->as.key, sizeof exchange->as.key),
+                     text + sizeof WSHUB__UPGRADE_HEAD - 1);
+    if (answer->protocol.ptr || conn->agreed || answer->headers_count || more->text.len)
+        return wshub__upgrade_put_more(hub, conn, wshub__str(text, WSHUB__UPGRADE_HEAD_BYTES),
+                                       exchange, answer, more);
+    memcpy(text + WSHUB__UPGRADE_HEAD_BYTES, "\r\n\r\n", 4);
+    return wshub__out_bytes(hub, conn, text, sizeof text) ? WSHUB_OK : WSHUB_ERR_NOMEM;
 }
 
 /* The stream is a WebSocket from here on. Whose it is the exchange remembers, unless its mount is

@@ -173,6 +173,43 @@ TEST(who_is_accepted_at_the_upgrade_is_a_client_with_the_101) { /* AUTH-8, AUTH-
     world_stop(&w);
 }
 
+TEST(a_101_and_connected_leave_in_one_send) { /* SEND-5, AUTH-7, AUTH-8 */
+    int when; /* accepted: 0 with the upgrade, 1 later, 2 by a message right behind the upgrade */
+    for (when = 0; when < 3; when++) {
+        char bytes[400];
+        size_t n = (size_t)snprintf(bytes, sizeof bytes, "%s", ASKS(""));
+        uint64_t before;
+        world w;
+        wshub_conn c;
+        if (when == 0) door_open();
+        if (when == 1) door_later();
+        if (when == 2) memset(&door, 0, sizeof door);
+        world_start(&w, DESC(CALLS, ORIGINS), FAKE(0));
+        before = wshub_io_fake_sends(w.net);
+
+        /* Where it asks by a message, that comes in the same piece: one frame, its mask all zeros. */
+        if (when == 2) {
+            bytes[n++] = (char)0x81;
+            bytes[n++] = (char)(0x80 | (sizeof AUTH - 1));
+            memset(bytes + n, 0, 4);
+            memcpy(bytes + n + 4, AUTH, sizeof AUTH - 1);
+            n += 4 + sizeof AUTH - 1;
+        }
+        c = wshub_io_fake_open(w.net);
+        wshub_io_fake_input(w.net, c, bytes, n);
+        if (when == 1) {
+            EXPECT_SILENCE(&w, c);
+            EXPECT_INT(answer_now(&w), WSHUB_OK);
+            wshub_io_fake_run(w.net);
+        }
+        EXPECT_INT(wshub_io_fake_sends(w.net) - before, 1);
+        take_101(&w, c, NULL);
+        take_connected(&w, c, when == 2 ? "u" : "ann", NULL);
+        EXPECT_SILENCE(&w, c);
+        world_stop(&w);
+    }
+}
+
 TEST(an_identity_may_be_of_nobody_in_particular) { /* AUTH-8, AUTH-7 */
     static const struct {
         const char *user, *metadata;
