@@ -19,14 +19,15 @@
  * seconds.
  *
  * At the end: sums, percentiles, and whether this program was itself the bottleneck: its share of a
- * CPU, and how late its own messages left. Exit status: 0 all came back, 1 something did not, 2 the
- * command line, 3 nobody could connect. */
+ * CPU, and how late its own messages left. Exit status: 0 all came back, 1 something did not, or
+ * this could not be printed, 2 the command line, 3 nobody could connect. */
 #define _GNU_SOURCE
 #define WSHUB_IMPLEMENTATION
 #include "wshub.h"
 #include "wshub_io_auto.h"
 #include "wshub_ext_client_socketio.h"
 #include "client_tls.h"
+#include "tool_streams.h"
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -646,7 +647,9 @@ static void run(void) {
 int main(int argc, char **argv) {
     wshub_ws_pool_desc d;
     uint32_t i;
-    int bad = read_options(argc, argv);
+    int bad;
+    tool_streams_open();
+    bad = read_options(argc, argv);
     if (bad) return bad;
     (void)signal(SIGPIPE, SIG_IGN);
     more_descriptors();
@@ -674,5 +677,5 @@ int main(int argc, char **argv) {
                                                                       : ALL_WELL;
     free(members);
     free(in_room);
-    return bad;
+    return tool_streams_flush("wshub-bench") || bad ? bad : MISSING;
 }

@@ -22,7 +22,7 @@
  * It ends when the server closes, whatever standard input does; or, behind the end of the input,
  * when nothing has come for --quiet milliseconds (1000) and no acknowledgement is awaited. With --reconnect it comes back instead.
  * Exit status: 0 it ended in order (a Close with 1000, 1001 or without a code, a DISCONNECT, or ours),
- * 1 a line could not be sent or was not acknowledged, 2 the command line, 3 no connection, 4 refused, 5 the
+ * 1 a line could not be read, sent or printed, or was not acknowledged, 2 the command line, 3 no connection, 4 refused, 5 the
  * connection was lost, 6 closed with another code. A terminal hands over lines of 4,095 bytes at
  * most, and loses the rest: paste longer ones by a file. */
 #define _GNU_SOURCE
@@ -38,6 +38,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "sio_lines.h"
+#include "tool_streams.h"
 
 enum { LINE_BYTES_MAX = 16 << 20, UNSENT_MAX = 1 << 18, MANY = 64 };
 enum { IN_ORDER, NOT_SENT, USAGE, NO_CONNECTION, REFUSED, LOST, CLOSED };
@@ -75,8 +76,10 @@ static void put(const void *bytes, size_t count) {
 }
 static void put_line_end(void) {
     (void)fputc('\n', stdout);
-    if (fflush(stdout) != 0) ended = true; /* nobody reads any more */
     last_ms = wshub_ws_now_ms(pool);
+    if (ended || tool_streams_flush("wshub-cat")) return;
+    if (errno != EPIPE) status = NOT_SENT;
+    ended = true; /* nobody reads any more */
 }
 static void put_quoted(wshub_str text) {
     size_t len = wshub_json_quote(text, NULL, 0);
@@ -479,6 +482,10 @@ static void read_input(void) {
     }
     if (n > 0) add(bytes + from, (size_t)(n - from));
     if (n > 0) return;
+    if (n < 0) {
+        complain("the input cannot be read: ", strerror(errno));
+        status = NOT_SENT;
+    }
     if (line_len) send_line(); /* the last one needs no end */
     over = true;
 }
@@ -711,7 +718,9 @@ static wshub_err open_client(void) {
 
 int main(int argc, char **argv) {
     wshub_ws_pool_desc d;
-    int failed = read_options(argc, argv);
+    int failed;
+    tool_streams_open();
+    failed = read_options(argc, argv);
     if (!failed) failed = settle_options();
     if (failed) return failed;
     (void)signal(SIGPIPE, SIG_IGN);

@@ -42,6 +42,7 @@
 #include "wshub_io_auto.h"
 #include "wshub_bus_redis.h"
 #include "wshub_dialect_socketio.h"
+#include "tool_streams.h"
 
 #define NAMES_MAX 256
 #define ARGS_MAX 64
@@ -210,13 +211,20 @@ static bool put(wshub_str *list, size_t *count, const char *name) {
     return true;
 }
 
+/* 0: it is no number, or more than a day. */
+static long milliseconds(const char *value) {
+    char *stop;
+    unsigned long n = strtoul(value, &stop, 10);
+    return *value >= '0' && *value <= '9' && !*stop && n <= 86400000 ? (long)n : 0;
+}
+
 /* An option with its value. NULL, or what is wrong. */
 static const char *option(order *o, const char *name, const char *value) {
     bool known = true, fits = true;
     if (strcmp(name, "--redis") == 0)
         o->url = value;
     else if (strcmp(name, "--timeout") == 0)
-        o->timeout_ms = atol(value);
+        o->timeout_ms = milliseconds(value);
     else if (strcmp(name, "--exclude") == 0 && !o->socketio)
         fits = put(o->exclude, &o->exclude_count, value);
     else if (strcmp(name, "--room") == 0 && o->socketio)
@@ -259,7 +267,7 @@ static const char *parse(order *o, int argc, char **argv) {
         k++;
     }
     if (!o->url) return "--redis URL is needed";
-    return o->timeout_ms < 1 ? "--timeout: milliseconds, at least 1" : NULL;
+    return o->timeout_ms < 1 ? "--timeout: milliseconds, at least 1, and a day at most" : NULL;
 }
 
 /* To whom, and what, in words of the JSON dialect. NULL, or what is wrong. */
@@ -319,6 +327,7 @@ int main(int argc, char **argv) {
     bool unread = false;
     int status;
     size_t i;
+    tool_streams_open();
     o.timeout_ms = 5000;
     wrong = parse(&o, argc, argv);
     if (!wrong) wrong = o.socketio ? socketio(&o, &unread) : plain(&o, &unread);

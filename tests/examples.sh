@@ -212,6 +212,7 @@ check "wshub-emit wants a good URL" "$(emit --redis x all e 1)" '^2 .*begin with
 check "wshub-emit wants JSON" "$(emit --redis redis://127.0.0.1:1 all e '{')" '^3 .*not JSON'
 check "wshub-emit says what is too much" "$(head -c 68000000 /dev/zero | emit --redis redis://127.0.0.1:1 all e -)" '^3 .*cannot be read'
 check "wshub-emit says that nobody is there" "$(emit --redis redis://127.0.0.1:1 --timeout 200 all e 1)" '^4 .*Connection refused'
+check "wshub-emit wants a number" "$(emit --redis redis://127.0.0.1:1 --timeout 200s all e 1)" '^2 .*milliseconds'
 check "wshub-emit excludes from rooms only" "$(emit --redis redis://127.0.0.1:1 --exclude a user u e 1)" '^2 .*for room and all'
 check "wshub-emit knows its options" "$(emit --redis)" '^2 .*lacks its value'
 sio="--socketio --redis redis://127.0.0.1:1 --timeout 200"
