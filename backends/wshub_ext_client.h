@@ -813,7 +813,7 @@ typedef struct wshub_ws__line {
     wshub_ws__bytes in;     /* a head, or a message that is not whole */
     uint32_t out_at, flown;
     uint64_t frame_left; /* bytes of the frame that is being read */
-    uint64_t heard_ms;   /* when the peer was heard; if it is pinged: when that was */
+    uint64_t heard_ms;   /* when the peer was heard, or pinged; if it is paused: since when */
     uint64_t message_ms, end_ms;
     wshub_ws__scraps *scraps; /* NULL: none */
     char *text;               /* a reason, or what went wrong; allocated; NULL: none */
@@ -3206,14 +3206,21 @@ static void wshub_ws__on_opened(void *ctx, wshub_conn conn) {
     wshub_ws__leave(pool);
 }
 
+/* The peer has given a sign of itself. While reading rests that changes nothing: since when it does
+ * is what counts then. */
+static void wshub_ws__heard(wshub_ws_pool *pool, wshub_ws__line *line) {
+    if (line->paused) return;
+    line->heard_ms = wshub_ws_now_ms(pool);
+    line->pinged = false;
+}
+
 static void wshub_ws__on_received(void *ctx, wshub_conn conn, uint8_t *bytes, size_t count) {
     wshub_ws_pool *pool = (wshub_ws_pool *)ctx;
     wshub_ws__line *line = wshub_ws__of_conn(pool, conn);
 
     pool->depth++;
     if (line && line->conn == conn.id) {
-        line->heard_ms = wshub_ws_now_ms(pool);
-        line->pinged = false;
+        wshub_ws__heard(pool, line);
         if (line->state == WSHUB_WS__PROXY || line->state == WSHUB_WS__UPGRADING)
             wshub_ws__read_answer(pool, line, bytes, count);
         else if (line->state == WSHUB_WS__HTTP)
@@ -3248,9 +3255,7 @@ static void wshub_ws__on_ended(void *ctx, wshub_conn conn) {
 /* Some of what waits has left: the peer takes, so it is there, though it may be too slow to come to
  * our ping. Of the ping itself that it has left says nothing. */
 static void wshub_ws__takes(wshub_ws_pool *pool, wshub_ws__line *line) {
-    if (wshub_ws__waits(line) <= WSHUB_WS__CONTROL_MAX + 14) return;
-    line->heard_ms = wshub_ws_now_ms(pool);
-    line->pinged = false;
+    if (wshub_ws__waits(line) > WSHUB_WS__CONTROL_MAX + 14) wshub_ws__heard(pool, line);
 }
 
 static void wshub_ws__on_drained(void *ctx, wshub_conn conn) {

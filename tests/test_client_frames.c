@@ -462,6 +462,34 @@ TEST(reading_can_rest_inside_a_message) {
     site_stop(&s);
 }
 
+/* Neither is it one where the peer takes what waits for it meanwhile. */
+TEST(reading_can_rest_inside_a_message_while_writing_goes_on) {
+    static uint8_t text[3000];
+    wshub_ws_desc d;
+    wshub_conn c;
+    wshub_ws ws;
+    memset(&d, 0, sizeof d);
+    memset(text, 'x', sizeof text);
+    d.message_timeout_ms = 1000;
+    EXPECT(site_start(&s, false, NULL));
+    ws = site_connect(&s, &d, &c);
+    wshub_io_fake_window(s.fake, c, 100);
+    site_frame(&s, c, 0x01, "a", 1);
+    EXPECT_INT(wshub_ws_send(s.pool, ws, WSHUB_WS_TEXT, text, sizeof text), WSHUB_OK);
+    wshub_io_fake_advance(s.fake, 600);
+    EXPECT_INT(wshub_ws_pause(s.pool, ws, true), WSHUB_OK);
+    wshub_io_fake_advance(s.fake, 5000);
+    wshub_io_fake_window(s.fake, c, UINT64_MAX);
+    wshub_io_fake_run(s.fake);
+    EXPECT_STR(site_told(&s), "drained\n");
+    EXPECT_INT(wshub_ws_pause(s.pool, ws, false), WSHUB_OK);
+    wshub_io_fake_advance(s.fake, 399);
+    EXPECT_STR(site_told(&s), "");
+    site_frame(&s, c, 0x80, "b", 1);
+    EXPECT_STR(site_told(&s), "text ab\n");
+    site_stop(&s);
+}
+
 /* ---- callbacks ---- */
 
 static const char *when, *what;
