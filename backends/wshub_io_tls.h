@@ -272,8 +272,9 @@ WSHUB_API wshub_err wshub_io_tls_create_versioned(const wshub_io_tls_desc *desc,
 WSHUB_API void wshub_io_tls_destroy(wshub_io_tls *tls);
 /* Returns the table for wshub_desc.io, valid as long as tls. */
 WSHUB_API const wshub_io *wshub_io_tls_io(wshub_io_tls *tls);
-/* Reads all certificates, keys and roots again: new handshakes get the new ones, streams that are
- * there keep theirs. The limits and clocks stay as they were.
+/* Reads all certificates, keys and roots again: new handshakes get the new ones, with version_min,
+ * clients and on_name as they are now; streams that are there keep theirs. The limits and clocks
+ * stay as they were.
  *   desc  borrowed; io is not looked at. ticket_keys NULL: the keys stay
  * Returns  OK; PARAM or NOMEM: all is as it was, and wshub_io_tls_error() says why.
  * Thread   its own; callbacks too. Cost: the files are read. */
@@ -1872,8 +1873,10 @@ static const char *wshub_io_tls__numbers_problem(const wshub_io_tls_desc *d) {
     return NULL;
 }
 
-static const char *wshub_io_tls__desc_problem(const wshub_io_tls_desc *d) {
+static const char *wshub_io_tls__desc_problem(const wshub_io_tls_desc *d,
+                                              const wshub_tls_engine *engine) {
     size_t i;
+    if (d->version_min == 13 && !engine->tls13) return "version_min: this library has no TLS 1.3";
     if (!d->pairs != !d->pairs_count)
         return "pairs: a list needs its pairs_count, and the other way round";
     for (i = 0; i < d->pairs_count; i++) {
@@ -1899,8 +1902,7 @@ static const char *wshub_io_tls__problem(const wshub_io_tls_desc *d, size_t desc
         return "engine: its table is of another wshub_io_tls.h; compile both anew";
     if (!d->io) return "io: required; wshub_io_sock_io() gives one";
     if (d->io->version != WSHUB_IO_VERSION) return "io: its table is of another wshub.h";
-    if (d->version_min == 13 && !engine->tls13) return "version_min: this library has no TLS 1.3";
-    return wshub_io_tls__desc_problem(d);
+    return wshub_io_tls__desc_problem(d, engine);
 }
 
 static void wshub_io_tls__defaults(wshub_io_tls_desc *d) {
@@ -2027,7 +2029,7 @@ WSHUB_API const wshub_io *wshub_io_tls_io(wshub_io_tls *tls) {
 }
 
 WSHUB_API wshub_err wshub_io_tls_reload(wshub_io_tls *tls, const wshub_io_tls_desc *desc) {
-    const char *problem = wshub_io_tls__desc_problem(desc);
+    const char *problem = wshub_io_tls__desc_problem(desc, tls->engine);
     wshub_tls_site *server = NULL, *client = NULL;
     wshub_tls_fault fault;
     wshub_err err = WSHUB_ERR_PARAM;
@@ -2049,6 +2051,7 @@ WSHUB_API wshub_err wshub_io_tls_reload(wshub_io_tls *tls, const wshub_io_tls_de
     wshub_io_tls__site_free(tls, tls->client);
     tls->server = server;
     tls->client = client; /* NULL: made anew by who dials next */
+    tls->desc.version_min = desc->version_min;
     tls->stats.reloads++;
     return WSHUB_OK;
 }

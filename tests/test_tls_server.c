@@ -994,6 +994,59 @@ EACH(who_is_dialling_outlives_a_reload) {
     EXPECT_INT(unsetenv("SSL_CERT_FILE"), 0);
 }
 
+/* The oldest version is the description's that was read last, for who dials, too; and where the
+ * library has no such one, it is refused then as at the beginning. */
+EACH(an_oldest_version_that_is_read_again_holds_both_ways) {
+    static const uint8_t alone[] = {0, 0x2b, 0, 3, 2, 3, 4}; /* supported_versions: 1.3 */
+    wshub_io_tls_desc read = {.pairs = &the_pair, .pairs_count = 1, .version_min = 13};
+    struct sockaddr_in at;
+    socklen_t at_len = sizeof at;
+    char address[64];
+    uint8_t hello[2048];
+    wshub_dial dial = {.address = address, .secure = true, .verify = WSHUB_VERIFY_NONE};
+    wshub_io_owner o;
+    site guest;
+    wshub_conn c;
+    ssize_t n = 0;
+    int fd, peer = -1, i;
+    memset(&guest, 0, sizeof guest);
+    site_start(s, engine, (wshub_io_tls_desc){0});
+    if (!engine->table->tls13) {
+        EXPECT_INT(wshub_io_tls_reload(s->tls, &read), WSHUB_ERR_PARAM);
+        EXPECT_HAS(wshub_io_tls_error(s->tls), "version_min:");
+        site_end(s);
+        return;
+    }
+    EXPECT_INT(wshub_io_tls_reload(s->tls, &read), WSHUB_OK);
+
+    memset(&at, 0, sizeof at);
+    at.sin_family = AF_INET;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    fd = socket(AF_INET, SOCK_STREAM, 0);
+    EXPECT_INT(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+    EXPECT_INT(listen(fd, 1), 0);
+    EXPECT_INT(getsockname(fd, (struct sockaddr *)&at, &at_len), 0);
+    (void)snprintf(address, sizeof address, "127.0.0.1:%u", (unsigned)ntohs(at.sin_port));
+    o = site_owner(&guest);
+    guest.io = s->io;
+    EXPECT_INT(s->io->guest(s->io->ctx, &o, true), WSHUB_OK);
+    EXPECT_INT(s->io->connect(s->io->ctx, &guest, &dial, &c), WSHUB_OK);
+    peer = accept(fd, NULL, NULL);
+    for (i = 0; i < 60000 && n < 6; i++) {
+        site_step(s);
+        n = recv(peer, hello, sizeof hello, MSG_DONTWAIT | MSG_PEEK);
+    }
+    EXPECT_OP(n, >, 6);
+    for (i = 0; i + (int)sizeof alone <= n; i++) {
+        if (memcmp(hello + i, alone, sizeof alone) == 0) break;
+    }
+    EXPECT(i + (int)sizeof alone <= n);
+    (void)close(peer);
+    (void)close(fd);
+    EXPECT_INT(s->io->guest(s->io->ctx, &o, false), WSHUB_OK);
+    site_end(s);
+}
+
 EACH(what_is_wrong_with_a_description_is_said) {
     wshub_io_tls_desc desc = {0};
     wshub_io_tls *tls = NULL;
