@@ -2074,12 +2074,14 @@ static void wshub_sio_client__list_free(wshub_sio_client *client, wshub_str *lis
     if (list && list != small) (void)wshub_ws_alloc(client->pool, list, count * sizeof *list, 0);
 }
 
-/* Where the server's recovery would begin: the last argument, if it is a text. */
+/* Where the server's recovery would begin: the last argument, if it is a text. Who names none has
+ * heard nothing, and would hear all of it again: one that is too long to be an offset becomes one
+ * that no server knows, and out of memory the socket comes back as a new one. */
 static void wshub_sio_socket__offset_note(wshub_sio_socket *socket, wshub_str last) {
     if (!socket->pid || wshub_json_peek(last) != WSHUB_JSON_STRING) return;
-    if (last.len > WSHUB_SIO_CLIENT__TOKEN_MAX ||
-        !wshub_sio_client__string_set(socket->client, &socket->offset, last))
-        wshub_sio_client__string_drop(socket->client, &socket->offset);
+    if (last.len > WSHUB_SIO_CLIENT__TOKEN_MAX) last = wshub_str_z("\"\"");
+    if (!wshub_sio_client__string_set(socket->client, &socket->offset, last))
+        wshub_sio_socket__pid_drop(socket);
 }
 
 /* Tells an event to all that want it. */

@@ -515,6 +515,46 @@ TEST(what_is_emitted_while_its_stream_ends_is_kept_in_peace) {
     }
 }
 
+/* Who names no offset has heard nothing, and would hear all of it again: where the last argument
+ * cannot be kept for one, it says a wrong one, or comes in as a new socket. */
+TEST(what_has_come_is_not_brought_again_for_an_offset_that_is_lost) {
+    static char event[600];
+    wshub_io_fake_frame f;
+    char said[100];
+    uint64_t n;
+    int i;
+    connect_one();
+    lose();
+    serve(OPEN_PACKET);
+    (void)site_told(&s);
+    play("> 40\n< 40{\"sid\":\"A\",\"pid\":\"P\"}\n< 42[\"e\",1,\"o1\"]");
+    (void)snprintf(event, sizeof event, "42[\"e\",\"%0300d\"]", 0);
+    site_frame(&s, line, 0x81, event, strlen(event));
+    wshub_io_fake_end(s.fake, line);
+    wshub_io_fake_advance(s.fake, last_delay);
+    serve(OPEN_PACKET);
+    play("> 40{\"pid\":\"P\",\"offset\":\"\"}");
+    stop();
+
+    for (n = 1; n < 12; n++) {
+        start();
+        begin();
+        serve(OPEN_PACKET);
+        play("> 40\n< 40{\"sid\":\"A\",\"pid\":\"P\"}\n< 42[\"e\",1,\"o1\"]");
+        s.fail_in = n;
+        site_frame(&s, line, 0x81, "421[\"e\",2,\"o2\"]", 15);
+        s.fail_in = 0;
+        for (i = 0; i < 2 && wshub_sio_client_state_of(client) == WSHUB_SIO_CLIENT_OPEN; i++)
+            wshub_io_fake_end(s.fake, line);
+        wshub_io_fake_advance(s.fake, last_delay);
+        serve(OPEN_PACKET);
+        EXPECT(site_next(&s, line, &f));
+        (void)snprintf(said, sizeof said, "%.*s", (int)f.payload.len, f.payload.ptr);
+        EXPECT(strcmp(said, "40") == 0 || strstr(said, "offset") != NULL);
+        stop();
+    }
+}
+
 TEST(it_is_recovered_with_what_it_has_missed) {
     start();
     space.auth = "{\"a\":1}";
