@@ -4050,12 +4050,14 @@ typedef struct wshub_ext_client__request {
     bool sent;
 } wshub_ext_client__request;
 
+enum { WSHUB_EXT_CLIENT__RETRY_MS = 100 }; /* what could not be sent, though nothing waits */
+
 struct wshub_ext_client {
     wshub_ws_pool *pool;
     const wshub_ext_client_desc *desc;
     void *user;
     wshub_ws ws;
-    wshub_ws_timer timer; /* of the next attempt, or of the heartbeat */
+    wshub_ws_timer timer; /* of the next attempt, of the heartbeat, of what had no memory */
     wshub_ext_client__kept *first, *last;
     wshub_ext_client__name *rooms, *events;
     wshub_ext_client__request *requests;
@@ -4217,12 +4219,25 @@ static void wshub_ext_client__sent(wshub_ext_client *client, uint64_t id) {
     if (request && id) request->sent = true;
 }
 
+/* What is kept could not be sent. If something waits on the stream, the rest follows when that has
+ * left; else memory or chance is out, and it is tried again soon. */
+static void wshub_ext_client__flush_later(wshub_ext_client *client) {
+    uint64_t soon = wshub_ws_now_ms(client->pool) + WSHUB_EXT_CLIENT__RETRY_MS;
+
+    if (client->doomed || wshub_ws_unsent(client->pool, client->ws) > 0) return;
+    if (!client->timer.due_ms || client->timer.due_ms > soon)
+        wshub_ws_timer_start(client->pool, &client->timer, soon);
+}
+
 /* Sends what is kept, in order, as far as the stream takes it. */
 static void wshub_ext_client__flush(wshub_ext_client *client) {
-    while (client->first && wshub_ext_client__can_send(client) && !client->doomed) {
+    while (client->first && !client->doomed && wshub_ext_client__can_send(client)) {
         wshub_ext_client__kept *kept = client->first;
         wshub_err err = wshub_ext_client__send(client, kept + 1, kept->len);
-        if (err && err != WSHUB_ERR_APP) return;
+        if (err && err != WSHUB_ERR_APP) {
+            wshub_ext_client__flush_later(client);
+            return;
+        }
         if (!err) wshub_ext_client__sent(client, kept->request);
         if (client->first == kept) wshub_ext_client__kept_drop(client, NULL);
     }
@@ -4557,8 +4572,21 @@ static void wshub_ext_client__beat(wshub_ext_client *client) {
         wshub_ws_timer_start(client->pool, &client->timer, wshub_ws_now_ms(client->pool) + every);
 }
 
+/* Asks for the rooms again that are remembered. A hook that does not seal it has dropped it. */
+static wshub_err wshub_ext_client__rejoin(wshub_ext_client *client) {
+    wshub_ws__bytes text = {NULL, 0, 0};
+    wshub_err err;
+
+    if (!client->rooms || !wshub_ext_client__auto(client)) return WSHUB_OK;
+    err = wshub_ext_client__rooms_text(client, &text, "join", NULL, 0);
+    if (!err) err = wshub_ext_client__send(client, text.ptr, text.len);
+    wshub_ws__bytes_free(client->pool, &text);
+    return err == WSHUB_ERR_APP || client->doomed ? WSHUB_OK : err;
+}
+
 /* The hub has said `connected`: rooms, what was kept, and then the application (PITFALLS d13 of the
- * field: what was emitted first leaves first). */
+ * field: what was emitted first leaves first). Without memory to ask for its rooms it is not what it
+ * was: it drops the connection, and comes back. */
 static void wshub_ext_client__accepted(wshub_ext_client *client, wshub_str data) {
     const wshub_ext_client_events *events = client->desc->events;
     wshub_str id;
@@ -4571,11 +4599,9 @@ static void wshub_ext_client__accepted(wshub_ext_client *client, wshub_str data)
         WSHUB_OK)
         client->id_len = (uint8_t)strlen(client->id);
     wshub_ext_client__beat(client);
-    if (client->rooms && wshub_ext_client__auto(client)) {
-        wshub_ws__bytes text = {NULL, 0, 0};
-        if (!wshub_ext_client__rooms_text(client, &text, "join", NULL, 0))
-            (void)wshub_ext_client__send(client, text.ptr, text.len);
-        wshub_ws__bytes_free(client->pool, &text);
+    if (wshub_ext_client__rejoin(client)) {
+        (void)wshub_ws_drop(client->pool, client->ws);
+        return;
     }
     wshub_ext_client__flush(client);
     id = wshub_ext_client_id(client);
@@ -4692,7 +4718,6 @@ static void wshub_ext_client__on_opened(wshub_ws_pool *pool, wshub_ws ws,
     wshub_ext_client *client = (wshub_ext_client *)user;
     const wshub_ext_client_desc *desc = client->desc;
 
-    (void)ws;
     wshub_ext_client__enter(client);
     wshub_ext_client__to(client, WSHUB_EXT_CLIENT_UNAUTHORIZED);
     client->opened_ms = wshub_ws_now_ms(pool);
@@ -4702,8 +4727,10 @@ static void wshub_ext_client__on_opened(wshub_ws_pool *pool, wshub_ws ws,
     /* What is doomed has no description any more. */
     if (!client->doomed && desc->events->connected)
         desc->events->connected(client, about, client->user);
-    if (!client->doomed && desc->auth && client->state == WSHUB_EXT_CLIENT_UNAUTHORIZED)
-        (void)wshub_ext_client_authenticate(client, wshub_str_z(desc->auth));
+    /* The hub would wait for it, perhaps for ever. */
+    if (!client->doomed && desc->auth && client->state == WSHUB_EXT_CLIENT_UNAUTHORIZED &&
+        wshub_ext_client_authenticate(client, wshub_str_z(desc->auth)))
+        (void)wshub_ws_drop(pool, ws);
     wshub_ext_client__leave(client);
 }
 
@@ -4852,6 +4879,7 @@ static void wshub_ext_client__on_timer(void *ctx) {
         (void)wshub_ext_client__send(client, beat, sizeof beat - 1);
         if (!client->doomed) wshub_ext_client__beat(client);
     }
+    if (!client->doomed) wshub_ext_client__flush(client); /* what had no memory */
     wshub_ext_client__leave(client);
 }
 

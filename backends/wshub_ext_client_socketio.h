@@ -2026,6 +2026,14 @@ WSHUB_API wshub_err wshub_sio_socket_shutdown(wshub_sio_socket *socket) {
     return WSHUB_OK;
 }
 
+/* Authenticates by itself, if the application has not done so. Without memory for it the server
+ * would wait, perhaps for ever: the connection is dropped instead, and it comes back. */
+static void wshub_sio_socket__auto_auth(wshub_sio_socket *socket) {
+    wshub_err err = wshub_sio_socket_authenticate(socket);
+
+    if (err && err != WSHUB_ERR_STATE) wshub_sio_client__cut(socket->client);
+}
+
 /* Looks at what the server says of authentication. */
 static void wshub_sio_socket__flow(wshub_sio_socket *socket, const wshub_sio_event *event) {
     const wshub_sio_socket_events *events = socket->desc->events;
@@ -2036,7 +2044,10 @@ static void wshub_sio_socket__flow(wshub_sio_socket *socket, const wshub_sio_eve
     if (wshub_str_eq_z(event->name, "authenticated") &&
         socket->auth == WSHUB_SIO_SOCKET_AUTHENTICATING) {
         socket->auth = WSHUB_SIO_SOCKET_AUTHENTICATED;
-        if (socket->rooms) (void)wshub_sio_socket__rooms_say(socket, "join", NULL, 0);
+        if (socket->rooms && wshub_sio_socket__rooms_say(socket, "join", NULL, 0)) {
+            wshub_sio_client__cut(socket->client); /* it comes back, and is in them then */
+            return;
+        }
         if (events->authenticated) events->authenticated(socket, data, socket->user);
     } else if (wshub_str_eq_z(event->name, "unauthenticated")) {
         socket->auth = WSHUB_SIO_SOCKET_UNAUTHORIZED;
@@ -2252,7 +2263,7 @@ static void wshub_sio_socket__accepted(wshub_sio_socket *socket, const wshub_sio
     if (events->connected && wshub_sio_socket__hears(socket))
         events->connected(socket, wshub_str_z(id), recovered, socket->user);
     if (wshub_sio_socket__hears(socket) && socket->desc->auto_auth)
-        (void)wshub_sio_socket_authenticate(socket);
+        wshub_sio_socket__auto_auth(socket);
     while (wshub_sio_socket__work_of(socket)->early.first &&
            socket->state == WSHUB_SIO_SOCKET_CONNECTED && !client->doomed) {
         wshub_sio_client__kept *kept = wshub_sio_client__queue_take(&socket->work->early, NULL);

@@ -8,7 +8,8 @@
  * they are at their upgrade, and are accepted at once, later or never (AUTH-8); hubs talk to each
  * other on channels of the application (APP-1, tests/sim_apps.h). Messages several times as long
  * as a stream may owe, turns that publish many times what the queue keeps for outages, laggards,
- * listeners, processes that were stopped; HTTP beside it all (tests/sim_http.h). Indexes check
+ * listeners, processes that were stopped; HTTP beside it all (tests/sim_http.h); clients of our own,
+ * which come back by themselves, with what they have promised (tests/sim_ours.h). Indexes check
  * themselves after every step; ten seconds after the last fault everything works again.
  *
  *     build/sim [SEEDS [HOURS]]       seeds 1 to SEEDS, so many simulated hours each (100, 0.25)
@@ -23,6 +24,7 @@
 #include "wshub.h"
 #include "wshub_io_fake.h"
 #include "wshub_bus_redis.h"
+#include "wshub_ext_client.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -33,6 +35,10 @@
 #include "sim_model.h"
 #include "sim_peers.h"
 #include "sim_apps.h"
+
+static void quiet(void);
+static void pass(uint64_t ms);
+#include "sim_ours.h"
 
 /* ---- time ---- */
 
@@ -60,6 +66,7 @@ static bool deliver(void) { /* what is on its way and due */
         wshub_io_fake_run(sim.hubs[i].net);
         busy |= broker_step(&sim.b, sim.hubs[i].net);
     }
+    busy |= ours_deliver();
     return busy;
 }
 static void quiet(void) {
@@ -94,11 +101,14 @@ static void pass(uint64_t ms) {
         }
         at = callers_next();
         if (at < next) next = at > sim.now ? at : sim.now;
+        at = ours_next();
+        if (at > sim.now && at < next) next = at;
         ms = next - sim.now;
         sim.now = next;
         for (i = 0; i < sim.hubs_count; i++)
             wshub_io_fake_advance(sim.hubs[i].net, next - wshub_io_fake_now(sim.hubs[i].net));
         wshub_io_fake_advance(sim.emitter.net, next - wshub_io_fake_now(sim.emitter.net));
+        wshub_io_fake_advance(ours.net, next - wshub_io_fake_now(ours.net));
         callers_act();
         for (i = 0; i < sim.hubs_count; i++) {
             if (sim.hubs[i].asleep && sim.hubs[i].wake_at <= sim.now) wake(&sim.hubs[i]);
@@ -152,6 +162,7 @@ static void check_from(hub_site *s, uint32_t first, bool well) {
                          sim.step, i, c->at->index, n, m->kind, m->target, m->hub, m->bytes, first);
             EXPECT(!"a message that must be heard");
         }
+        ours_check_heard(s, m, well);
         sim.checks++;
     }
 }
@@ -191,6 +202,10 @@ static void check_bounds(hub_site *s) {
         /* the limit, or one message that was longer; a completion io has one in flight as well */
         if (c->at == s && c->conn.id && (c->slow || !c->certain))
             owed += (s->index == 2 ? 2u : 1u) * ((c->huge > LARGE ? c->huge : LARGE) + 600u);
+    }
+    for (i = 0; i < ours.count; i++) {
+        if (ours.all[i].at == s && !ours.all[i].sure)
+            owed += (s->index == 2 ? 2u : 1u) * (LARGE + 600u);
     }
     if (st.queued_bytes > owed) {
         (void)printf("  step %u: hub %u owes %llu bytes, %llu at most by what its peers do\n",
@@ -339,6 +354,7 @@ static void heal(void) {
     sim.b.away = sim.b.mute = sim.b.hold_acks = sim.b.deaf_beats = false;
     sim.b.refuse = NULL;
     sim.lagging = sim.chaos = false;
+    ours_heal();
     for (i = 0; i < sim.hubs_count; i++) {
         if (sim.hubs[i].asleep) wake(&sim.hubs[i]);
         sim.hubs[i].fail_at = 0;
@@ -521,10 +537,12 @@ static void step(void) {
             retire(s);
         break;
     }
+    if (rnd(3) == 0) ours_step();
     quiet();
     pass(rnd(40) == 0 ? rnd(60000) : rnd(8) == 0 ? rnd(5000) : rnd(300));
     for (r = 0; r < (int)sim.hubs_count; r++) retired(&sim.hubs[r]);
     self_check();
+    ours_check();
     for (r = 0; r < (int)sim.hubs_count; r++) check_bounds(&sim.hubs[r]);
 }
 
@@ -564,6 +582,7 @@ static void begin(uint64_t seed) {
         sim.hubs[i].index = i;
         hub_start(&sim.hubs[i], seed);
     }
+    ours_begin(seed);
     quiet();
 }
 
@@ -579,8 +598,10 @@ static void end(void) {
     for (i = 0; i < sim.hubs_count; i++) {
         for (k = 0; k < 4; k++) check_now(&sim.hubs[i]);
     }
+    ours_settle();
     self_check();
     sim.ending = true;
+    ours_go();
     /* and with nobody speaking, everybody is gone by the deadlines */
     for (i = 0; i < sim.clients_max; i++) {
         sim.clients[i].polite = false;
@@ -613,6 +634,7 @@ static void end(void) {
         EXPECT(sim.hubs[i].up);
         hub_end(&sim.hubs[i]);
     }
+    ours_end();
     wshub_emitter_destroy(sim.em);
     wshub_bus_redis_destroy(sim.emitter.redis);
     broker_drop_all(&sim.b);
@@ -698,6 +720,7 @@ static double seconds(void) {
 /* Plays the seeds. Returns the exit status. */
 static int campaign(uint64_t first, uint64_t last, double hours, const uint8_t *only) {
     uint64_t seed, heard = 0, sent = 0, checks = 0, faults = 0, connects = 0, hash = 0;
+    uint64_t ours_there = 0, ours_heard = 0, ours_said_all = 0;
     double start = seconds(), simulated = 0;
     for (seed = first; seed <= last && !failures; seed++) {
         (void)play(seed, hours, only);
@@ -707,6 +730,9 @@ static int campaign(uint64_t first, uint64_t last, double hours, const uint8_t *
         checks += sim.checks;
         faults += sim.faults;
         connects += sim.connects;
+        ours_there += ours.accepted;
+        ours_heard += ours.heard;
+        ours_said_all += ours.arrived;
         hash = (hash ^ sim.hash) * UINT64_C(0x100000001B3);
     }
     (void)printf("  %llu seeds, %.1f simulated hours in %.1f s, %.0f times real time; %llu "
@@ -716,6 +742,9 @@ static int campaign(uint64_t first, uint64_t last, double hours, const uint8_t *
                  simulated * 3600 / (seconds() - start), (unsigned long long)connects,
                  (unsigned long long)sent, (unsigned long long)heard, (unsigned long long)checks,
                  (unsigned long long)faults, (unsigned long long)hash);
+    (void)printf("  of our own clients: %llu times accepted, %llu messages said, %llu heard\n",
+                 (unsigned long long)ours_there, (unsigned long long)ours_said_all,
+                 (unsigned long long)ours_heard);
     return failures ? 1 : 0;
 }
 

@@ -130,6 +130,7 @@ typedef struct message {
     uint64_t life;                   /* of the excluded one */
     bool local;                      /* for this hub's clients only (SEND-1) */
     uint8_t must[(CLIENTS + 7) / 8]; /* who had to hear it when it was said, all being well */
+    uint8_t ours;                    /* and who of our own clients, a bit each */
 } message;
 
 static struct sim {
@@ -193,6 +194,7 @@ static client *by_handle(hub_site *s, wshub_client h) {
 }
 
 static bool must_hear(const client *c, const message *m);
+static void ours_note(message *m);
 static message *note(hub_site *s, int kind, int target, int exclude) {
     message *m = &sim.messages[++sim.number % MESSAGES];
     uint32_t i;
@@ -216,6 +218,7 @@ static message *note(hub_site *s, int kind, int target, int exclude) {
     for (i = 0; i < sim.clients_max; i++) {
         if (must_hear(&sim.clients[i], m)) m->must[i / 8] |= (uint8_t)(1u << i % 8);
     }
+    ours_note(m);
     sim.sent++;
     return m;
 }

@@ -12,8 +12,10 @@ static void doubt(client *c) { /* from here on a loss is excused */
         if (c->in[r] == YES) c->in[r] = MAY;
     }
 }
+static void ours_doubt(const hub_site *s);
 static void doubt_all(hub_site *s) {
     uint32_t i;
+    ours_doubt(s);
     for (i = 0; i < sim.clients_max; i++) {
         if (sim.clients[i].at == s) doubt(&sim.clients[i]);
     }
@@ -160,10 +162,10 @@ static void on_join(wshub *hub, wshub_ask ask, const wshub_join *join, void *use
         (void)wshub_ask_fail(hub, ask);
     maybe_meddle((hub_site *)user);
 }
+static void ours_said(hub_site *s, wshub_client c, const wshub_event *event);
 static wshub_err on_message(wshub *hub, wshub_client c, const wshub_event *e, void *user) {
     (void)hub;
-    (void)c;
-    (void)e;
+    ours_said((hub_site *)user, c, e);
     maybe_meddle((hub_site *)user);
     return rnd(9) ? WSHUB_OK : WSHUB_ERR_APP;
 }
@@ -194,11 +196,13 @@ static void on_disconnected(wshub *hub, const wshub_gone *g, void *user) {
 static bool takes_little(const hub_site *s) { /* or did, until this moment */
     return s->cut || s->cut_at == sim.now;
 }
+static void ours_dropped(const hub_site *s, wshub_client c);
 static void on_pressure(wshub *hub, wshub_client c, wshub_pressure what, size_t queued,
                         void *user) {
     hub_site *s = (hub_site *)user;
     client *x = by_handle(s, c);
     (void)hub;
+    if (what == WSHUB_PRESSURE_DROPPED) ours_dropped(s, c);
     /* SEND-6: a completion io owes what it has not reported as sent */
     if (x && what == WSHUB_PRESSURE_DROPPED) {
         if (!x->slow && !takes_little(s) && s->index != 2) {
@@ -288,6 +292,7 @@ static void hub_start(hub_site *s, uint64_t seed) {
     wshub_io_fake_run(s->net);
 }
 
+static void ours_leave(const hub_site *s);
 static void hub_end(hub_site *s) {
     wshub *hub = s->hub;
     uint32_t i;
@@ -298,6 +303,7 @@ static void hub_end(hub_site *s) {
     callers_leave(s);
     wshub_destroy(hub);
     s->hub = NULL;
+    ours_leave(s);
     wshub_bus_redis_destroy(s->redis);
     for (i = 0; i < BROKER_LINKS; i++) {
         if (sim.b.links[i].net == s->net) broker_drop(&sim.b, &sim.b.links[i], false);

@@ -678,6 +678,37 @@ static void on_second(wshub_sio_socket *of, const wshub_sio_event *event, void *
     say_line(of, "second", "");
     EXPECT_INT(wshub_sio_socket_unsubscribe(of, event->name, on_second), WSHUB_OK);
 }
+/* Who it is, and where it wants to be, is said by itself. Without the memory to say it, a server would
+ * wait for it, or it would be in no room and believe to be: it is lost instead, and comes back. */
+TEST(what_is_said_by_itself_is_said_or_it_comes_back) {
+    static const char *const told[] = {"< 40{\"sid\":\"A\"}", "< 42[\"authenticated\"]"};
+    wshub_io_fake_frame f;
+    uint64_t nth;
+    int which;
+    bool done, said;
+    for (which = 0; which < 2; which++) {
+        for (nth = 1, done = false; !done; nth++) {
+            start();
+            space.helper = space.auto_auth = true;
+            begin();
+            EXPECT_INT(rooms(true, "a", NULL), WSHUB_OK);
+            serve(OPEN_PACKET);
+            play("> 40");
+            if (which) play("< 40{\"sid\":\"A\"}\n> 42[\"authenticate\"]");
+            s.fail_in = nth;
+            play(told[which]);
+            done = s.fail_in > 0;
+            s.fail_in = 0;
+            wshub_io_fake_run(s.fake);
+            said = site_next(&s, line, &f);
+            EXPECT_INT(wshub_sio_client_state_of(client),
+                       said ? WSHUB_SIO_CLIENT_OPEN : WSHUB_SIO_CLIENT_WAITING);
+            stop();
+        }
+        EXPECT_OP(nth, >, 2);
+    }
+}
+
 /* Joining and leaving do all or nothing: what could not be said is not remembered otherwise. */
 TEST(rooms_are_remembered_as_the_server_was_told) {
     uint64_t nth;
