@@ -10078,6 +10078,7 @@ struct wshub__group;
 typedef struct wshub__tally {
     uint32_t receivers;
     uint32_t fresh; /* those of them whose queue was empty: it holds the segment once more */
+    uint32_t sent;  /* others, to whom it has been sent already: nothing of it was queued */
 } wshub__tally;
 
 /* A delivery as one kind of wire has it. */
@@ -10207,6 +10208,7 @@ struct wshub {
     wshub__rx rx; /* lent to the stream whose bytes are being read */
     bool rx_lent;
     bool gathered; /* frames wait to be given out together; they come before all others */
+    bool flushing; /* settle gives them out: what is not queued behind anything is sent at once */
     uint32_t notes_head, resume_head;
     uint64_t *dirty;       /* a bit for each conn that settle is to look at */
     uint64_t *dirty_words; /* a bit for each word of these that is not 0 */
@@ -15815,6 +15817,43 @@ static void wshub__flush_conn(wshub *hub, wshub__conn *conn) {
     }
 }
 
+/* The io has not taken all of what was sent without being queued: the rest is queued. */
+WSHUB__COLD static void wshub__flush_rest(wshub *hub, wshub__conn *conn, wshub__span span,
+                                          int64_t took) {
+    conn->first = span;
+    conn->queued = span.len;
+    span.seg->refs++;
+    span.seg->held += span.len;
+    hub->stats.queued_bytes += span.len;
+    wshub__queue_agrees(conn);
+
+    if (took == WSHUB_IO_PENDING) {
+        conn->inflight = span.len;
+        wshub__out_lags(hub, conn);
+    } else {
+        wshub__out_took(hub, conn, took, span.len);
+        if (conn->queued) wshub__out_waits(hub, conn);
+    }
+    if (conn->queued) wshub__flush_owed(hub, conn);
+}
+
+/* Sends what is given out while settle sends, to a stream that owes nothing. Its queue is for what
+ * waits; this need not, so nothing of the stream is written to, and it is not looked at again. */
+static inline void wshub__flush_now(wshub *hub, wshub__conn *conn, wshub__span span) {
+    wshub_conn handle;
+    wshub_span bytes;
+    int64_t took;
+
+    WSHUB_ASSERT(conn->state == WSHUB__CONN_OPEN);
+    WSHUB_ASSERT(!conn->queued && !conn->blocked && !conn->pressured && !conn->inflight);
+    WSHUB_ASSERT(!wshub__conn_is_lent(conn)); /* that is blocked for ever */
+    handle.id = conn->id;
+    bytes.ptr = wshub__seg_bytes(span.seg) + span.at;
+    bytes.len = span.len;
+    took = hub->io.send(hub->io.ctx, handle, &bytes, 1);
+    if ((uint64_t)took != span.len) wshub__flush_rest(hub, conn, span, took);
+}
+
 /* The streams of one word that settle is to look at. Whoever ends takes its mark away. */
 static void wshub__flush_word(wshub *hub, uint32_t word) {
     uint64_t bits = hub->dirty[word];
@@ -15828,11 +15867,14 @@ static void wshub__flush_word(wshub *hub, uint32_t word) {
 }
 
 /* Hands every stream that was touched its queue. They come in the order of the io's numbers, which
- * is mostly that of accepting, whatever the order in the rooms: so memory is walked one way. */
+ * is mostly that of accepting, whatever the order in the rooms: so memory is walked one way. What
+ * is gathered still is sent as it is given out, to whom nothing else is owed. */
 static void wshub__flush(wshub *hub) {
     uint32_t lo, hi, group;
 
+    hub->flushing = true;
     wshub__run_out(hub);
+    hub->flushing = false;
     lo = hub->dirty_lo;
     hi = hub->dirty_hi;
     WSHUB_ASSERT(hi <= hub->dirty_words_cap);
@@ -20413,16 +20455,17 @@ static uint32_t wshub__exclude(wshub *hub, const wshub__realm *realm, const wshu
  * not once for each. */
 static void wshub__tally_book(wshub *hub, const wshub__piece *piece, wshub__tally *tally) {
     uint64_t bytes = (uint64_t)tally->receivers * piece->span.len;
+    uint64_t all = (uint64_t)tally->receivers + tally->sent;
 
     WSHUB_ASSERT(tally->fresh <= tally->receivers);
-    if (!tally->receivers) return;
+    if (!all) return;
     WSHUB_ASSERT(piece->encoded);
     piece->span.seg->refs += tally->fresh;
     piece->span.seg->held += bytes;
     hub->stats.queued_bytes += bytes;
-    hub->stats.messages_out += (uint64_t)tally->receivers * piece->messages;
-    hub->stats.bytes_out += bytes;
-    tally->receivers = tally->fresh = 0;
+    hub->stats.messages_out += all * piece->messages;
+    hub->stats.bytes_out += all * piece->span.len;
+    tally->receivers = tally->fresh = tally->sent = 0;
 }
 
 /* The same for all kinds; tally: the plain one's. */
@@ -20463,7 +20506,8 @@ WSHUB__COLD static void wshub__deliver_apart(wshub *hub, wshub__client *client,
 }
 
 /* The usual receiver has room, and nothing waits for it or what waits ends where this piece
- * begins: then no more is written than its span. False: it has to go through the gate. */
+ * begins: then no more is written than its span, and not even that where it is sent right now.
+ * False: it has to go through the gate. */
 static inline bool wshub__deliver_fast(wshub *hub, uint32_t index, wshub__conn *conn,
                                        const wshub__piece *piece, wshub__tally *tally) {
     WSHUB_ASSERT(conn->state == WSHUB__CONN_OPEN);
@@ -20471,6 +20515,11 @@ static inline bool wshub__deliver_fast(wshub *hub, uint32_t index, wshub__conn *
     if (!piece->encoded || conn->more || conn->pressured ||
         (uint64_t)conn->queued + piece->span.len > conn->queue_max)
         return false;
+    if (!conn->queued && hub->flushing && !conn->blocked) {
+        wshub__flush_now(hub, conn, piece->span);
+        tally->sent++;
+        return true;
+    }
     if (!conn->queued) {
         conn->first = piece->span;
         tally->fresh++;
@@ -20518,7 +20567,7 @@ static inline void wshub__deliver_each(wshub *hub, wshub__client *client, wshub_
 static void wshub__route_group(wshub *hub, wshub__group *group, wshub__delivery *delivery,
                                uint32_t except, bool once) {
     const wshub__member *members = wshub__members(group);
-    wshub__tally tally = {0, 0};
+    wshub__tally tally = {0, 0, 0};
     uint32_t i;
 
     WSHUB_ASSERT(!once || except != WSHUB__NOBODY); /* who has heard gets a mark of this delivery */
@@ -20548,7 +20597,7 @@ static void wshub__route_group(wshub *hub, wshub__group *group, wshub__delivery 
 /* To all clients of a realm but those who bear the mark `except`. */
 static void wshub__route_all(wshub *hub, const wshub__realm *realm, wshub__delivery *delivery,
                              uint32_t except) {
-    wshub__tally tally = {0, 0};
+    wshub__tally tally = {0, 0, 0};
     uint32_t i = realm->oldest;
 
     wshub__run_out(hub);

@@ -217,6 +217,59 @@ TEST(a_run_begun_at_the_end_of_a_turn_leaves_in_it) {
     world_stop(&w);
 }
 
+/* What is gathered when settle sends goes to the io from where it was written. What is not taken of
+ * it is queued like anything else, and has the clock of what waits. */
+TEST(what_settle_gives_out_is_queued_only_where_it_is_not_taken) { /* SEND-5, SEND-6 */
+    static const char said[] = "{\"event\":\"m\",\"data\":1}";
+    enum { FRAME = 2 + sizeof said - 1, ALL, SOME, NONE, LATER, WAYS };
+    int way;
+    for (way = ALL; way < WAYS; way++) {
+        world w;
+        char id[37];
+        wshub_conn slow, quick;
+        uint64_t sends;
+        wshub_msg m = msg("m", "1");
+        world_start(&w, DESC(.on_authenticate = accept_all, .write_timeout_ms = 1000),
+                    FAKE(.completion = way == LATER));
+        slow = world_client(&w, NULL, id);
+        quick = world_client(&w, NULL, NULL);
+        wshub_io_fake_run(w.net);
+        if (way != ALL) wshub_io_fake_window(w.net, slow, way == SOME ? 3 : 0);
+        sends = wshub_io_fake_sends(w.net);
+        EXPECT_INT(wshub_all_send_here(w.hub, &m, NULL, 0), WSHUB_OK);
+        (void)wshub_settle(w.hub);
+        EXPECT_INT(wshub_io_fake_sends(w.net) - sends, 2);
+        EXPECT_INT(stats(&w).messages_out, 4); /* with `connected` of both */
+        EXPECT_INT(wshub_client_queued_bytes(w.hub, world_handle(&w, id)), way == ALL    ? 0
+                                                                           : way == SOME ? FRAME - 3
+                                                                                         : FRAME);
+        EXPECT(wshub_self_check(w.hub) == NULL);
+
+        /* Who takes the rest in time has all of it, in order with what comes then. */
+        EXPECT_INT(wshub_all_send_here(w.hub, &m, NULL, 0), WSHUB_OK);
+        wshub_io_fake_run(w.net);
+        wshub_io_fake_advance(w.net, 999);
+        EXPECT(wshub_io_fake_is_open(w.net, slow));
+        wshub_io_fake_window(w.net, slow, UINT64_MAX);
+        wshub_io_fake_run(w.net);
+        for (sends = 0; sends < 2; sends++) {
+            EXPECT_TEXT(&w, slow, said);
+            EXPECT_TEXT(&w, quick, said);
+        }
+        EXPECT_SILENCE(&w, slow);
+        EXPECT_INT(stats(&w).queued_bytes, 0);
+
+        /* Who does not is closed. */
+        wshub_io_fake_window(w.net, slow, 0);
+        EXPECT_INT(wshub_all_send_here(w.hub, &m, NULL, 0), WSHUB_OK);
+        wshub_io_fake_run(w.net);
+        wshub_io_fake_advance(w.net, 1000);
+        EXPECT(!wshub_io_fake_is_open(w.net, slow));
+        EXPECT_TEXT(&w, quick, said);
+        world_stop(&w);
+    }
+}
+
 TEST(a_hub_that_ends_in_the_midst_of_a_run) {
     world w;
     world_start(&w, DESC(.on_authenticate = accept_all), FAKE(0));
