@@ -55,7 +55,8 @@ static size_t rooms_count;
 static const char *event_name, *on_name, *token;
 static bool raw, json, exact, data_only, reconnect, ended, over, refused;
 static uint32_t quiet_ms = 1000, answer_ms = 10000;
-static uint64_t last_ms; /* when something was sent or came */
+static uint64_t last_ms;   /* when something was sent or came */
+static uint64_t let_in_ms; /* until when the hub has to let us in; 0: it has, or nobody is asked */
 static int status;
 
 /* --socketio */
@@ -158,6 +159,8 @@ static void on_connected(wshub_ext_client *c, const wshub_ws_about *about, void 
     (void)about;
     (void)user;
     last_ms = wshub_ws_now_ms(pool);
+    if (!raw)
+        let_in_ms = last_ms + (desc.ws.connect_timeout_ms ? desc.ws.connect_timeout_ms : 20000);
 }
 static void on_connect_error(wshub_ext_client *c, const wshub_ws_gone *gone, bool again,
                              void *user) {
@@ -172,6 +175,7 @@ static void on_authenticated(wshub_ext_client *c, wshub_str id, wshub_str data, 
     (void)data;
     (void)user;
     last_ms = wshub_ws_now_ms(pool);
+    let_in_ms = 0;
 }
 static void on_unauthenticated(wshub_ext_client *c, wshub_str message, void *user) {
     (void)c;
@@ -184,6 +188,7 @@ static void on_disconnected(wshub_ext_client *c, const wshub_ws_gone *gone, bool
     bool in_order = gone->code == 1000 || gone->code == 1001 || gone->code == 1005;
     (void)c;
     (void)user;
+    let_in_ms = 0;
     if (again && !over) return;
     if (gone->why != WSHUB_WS_END_CLOSE) complain("lost: ", gone->text);
     end(refused ? REFUSED : gone->why != WSHUB_WS_END_CLOSE ? LOST : in_order ? IN_ORDER : CLOSED);
@@ -519,7 +524,7 @@ static int usage(const char *why, const char *what) {
                 "  --cacert FILE    wss: trust these roots (PEM), and no others\n"
                 "  --cert FILE      wss: our own certificate; --key FILE: its key\n"
                 "  --insecure       wss: do not verify who answers\n"
-                "  --timeout MS     for a connection (20000)\n"
+                "  --timeout MS     for a connection, and then to be authenticated (20000)\n"
                 "  --quiet MS       how long nothing comes behind the end of the input (1000)\n"
                 "  --reconnect      come back when the connection is lost\n",
                 stderr);
@@ -671,13 +676,17 @@ static int settle_options(void) {
     return 0;
 }
 
-/* What the poll waits for at most: behind the end of the input, for the quiet time to pass. */
+/* What the poll waits for at most: to be let in, or behind the end of the input for the quiet time
+ * to pass. */
 static int patience(void) {
-    int net_ms = wshub_io_sock_timeout(net), quiet;
-    uint64_t now = wshub_ws_now_ms(pool);
-    if (!over || asked || !can_send()) return net_ms;
-    quiet = now >= last_ms + quiet_ms ? 0 : (int)(last_ms + quiet_ms - now);
-    return net_ms < 0 || quiet < net_ms ? quiet : net_ms;
+    int net_ms = wshub_io_sock_timeout(net), left;
+    uint64_t now = wshub_ws_now_ms(pool), until = last_ms + quiet_ms;
+    if (let_in_ms)
+        until = let_in_ms;
+    else if (!over || asked || !can_send())
+        return net_ms;
+    left = now >= until ? 0 : (int)(until - now);
+    return net_ms < 0 || left < net_ms ? left : net_ms;
 }
 static void leave(void) {
     wshub_str none = {"", 0};
@@ -695,6 +704,10 @@ static void serve(void) {
         (void)poll(fds, 2, leaving ? wshub_io_sock_timeout(net) : patience());
         if (fds[1].revents) read_input();
         if (wshub_io_sock_run_once(net, 0)) return;
+        if (let_in_ms && wshub_ws_now_ms(pool) >= let_in_ms) {
+            complain("refused: it does not authenticate, so it may be no hub (--raw)", "");
+            end(REFUSED);
+        }
         if (!over || leaving || asked || !can_send()) continue;
         if (wshub_ws_now_ms(pool) < last_ms + quiet_ms) continue;
         leaving = true;
