@@ -2,7 +2,7 @@
  * down as chance has it, also inside its callbacks, and tells the model of it. */
 #ifndef SIO_SIM_APP_H
 #define SIO_SIM_APP_H
-#include "sio_sim_model.h"
+#include "sio_sim_ours.h"
 
 static void act(void);
 static void maybe_act(void) {
@@ -114,6 +114,7 @@ static void emit(bool asks) {
         due_packet(sockets[i].at, binary ? "51-" : "2", space, "%s[\"m\",%.*s]", digits,
                    (int)arg.len, arg.ptr);
         if (binary) due(sockets[i].at, false, attached, bytes.len);
+        due_number(&sockets[i], text);
     }
 }
 
@@ -138,7 +139,9 @@ static void send_one(bool asks) {
     } else {
         err = wshub_sio_send(sio, socket->client, &packet);
     }
-    if (!err) due_packet(socket->at, "2", socket->space, "%s[\"one\",%s]", digits, text);
+    if (err) return;
+    due_packet(socket->at, "2", socket->space, "%s[\"one\",%s]", digits, text);
+    due_number(socket, text);
 }
 
 static void disconnect(void) {
@@ -298,6 +301,8 @@ static void on_connected(wshub_sio *of, wshub_client client, void *user) {
     socket->at = slot_of(client);
     socket->space = space;
     socket->there = true;
+    MUST(id.len < sizeof socket->id);
+    memcpy(socket->id, id.ptr, id.len);
     due_packet(socket->at, "0", space, "{\"sid\":\"%.*s\"}", (int)id.len, id.ptr);
     maybe_act();
 }
@@ -319,7 +324,11 @@ static void on_event(wshub_sio *of, wshub_client client, const wshub_sio_event *
     MUST(socket && is_there(socket));
     MUST(e->args_count >= 2 && wshub_json_uint(e->args[0], &number) &&
          wshub_json_uint(e->args[1], &id));
-    if (!socket->at) return;
+    if (!socket->at) {
+        if (wshub_str_eq_z(e->name, "e")) ours_said(socket, number, e->ack);
+        maybe_act();
+        return;
+    }
     MUST(number > socket->at->arrived); /* once, in its order */
     socket->at->arrived = (unsigned)number;
     if (e->attachments_count) {
@@ -358,8 +367,13 @@ static void on_error(wshub_sio *of, wshub_client client, const char *text, void 
     maybe_act();
 }
 static void on_authenticate(wshub *hub, wshub_ask ask, const wshub_auth *auth, void *user) {
-    (void)hub, (void)auth, (void)user;
-    auths[any_of(4)].ask = ask;
+    wshub_identity who;
+    (void)auth, (void)user;
+    memset(&who, 0, sizeof who);
+    if (ours.settles)
+        (void)wshub_auth_accept(hub, ask, &who);
+    else
+        auths[any_of(4)].ask = ask;
     maybe_act();
 }
 static void on_session_closed(wshub_sio *of, wshub_eio_reason reason, void *user) {

@@ -6,8 +6,9 @@
 #include <stdarg.h>
 #include "eio_site.h"
 #include "wshub_dialect_socketio.h"
+#include "wshub_ext_client_socketio.h"
 
-enum { SLOTS = 6, SPACES = 5, SOCKETS = 400, ASKS = 2000, ROOMS = 3, STEPS = 400 };
+enum { SLOTS = 6, SPACES = 5, SOCKETS = 1000, DUES = 600, ASKS = 2000, ROOMS = 3, STEPS = 400 };
 
 /* What a session is to hear. */
 typedef struct heard_one {
@@ -39,6 +40,9 @@ typedef struct socket_of {
     unsigned space, rooms;
     bool there; /* on_disconnected is yet to be told */
     bool leaving;
+    /* Of clients of our own: its id, and the numbers of what it is to hear, and has. */
+    char id[24];
+    unsigned due[DUES], due_count, heard;
 } socket_of;
 
 static eio_site s;
@@ -97,6 +101,12 @@ static void due_packet(slot *at, const char *type, unsigned space, const char *f
     n += vsnprintf(text + n, sizeof text - (size_t)n, format, list);
     va_end(list);
     due(at, true, text, (size_t)n);
+}
+/* The same for one of ours, whose packets nobody looks at. */
+static void due_number(socket_of *socket, const char *number) {
+    if (socket->at) return;
+    MUST(socket->due_count < DUES);
+    socket->due[socket->due_count++] = (unsigned)atoi(number);
 }
 static void forget_due(slot *at) {
     size_t i;

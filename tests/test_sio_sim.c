@@ -4,7 +4,8 @@
  * its callbacks. The model knows of each session what it has to hear, message by message and in
  * order, whatever carries it: what is heard is the beginning of that, and where the session is open
  * and nothing waits, all of it (2.4, 2.6). What a client says is heard once and in its order, each
- * ask is told of once, each socket goes once, and at the end nothing is left.
+ * ask is told of once, each socket goes once, and at the end nothing is left. Clients of our own
+ * are among them, which come back by themselves (tests/sio_sim_ours.h).
  *
  * WSHUB_SIO_SEEDS: how many seeds, for a campaign; WSHUB_SIO_SEED: from which, or that one. */
 #include "sio_sim_app.h"
@@ -24,7 +25,7 @@ static void begin(void) {
     asks_count = said = 0;
     down = false;
     fd.take_bytes = any_of(3) ? 0 : 1 + any_of(40);
-    world_start(&s.w, DESC(.on_authenticate = on_authenticate), fd);
+    world_start(&s.w, DESC(.on_authenticate = on_authenticate, .on_join = on_join), fd);
     d.engine.alloc = world_alloc;
     d.engine.alloc_user = &s.w;
     d.engine.ping_interval_ms = 400 + any_of(3000);
@@ -77,8 +78,11 @@ static void end(void) {
     wshub_sio_stats st;
     unsigned i;
     depth = 9; /* nothing more is done */
-    if (any_of(2)) (void)wshub_shutdown(s.w.hub);
     for (i = 0; i < SLOTS; i++) begin_anew(&slots[i]);
+    ours_settle();
+    if (any_of(2)) (void)wshub_shutdown(s.w.hub);
+    ours_pump();
+    ours_end();
     wshub_io_fake_advance(s.w.net, 60000);
     wshub_eio_stats_get(wshub_sio_engine(sio), &f);
     wshub_sio_stats_get(sio, &st);
@@ -101,17 +105,24 @@ static void run(uint32_t from) {
     any_seed = from * 2654435761u + 1;
     (void)any_of(2), (void)any_of(2);
     begin();
+    ours_begin();
     for (step = 0; step < STEPS; step++) {
         if (any_of(5) == 0) {
             act();
             wshub_io_fake_run(s.w.net);
         } else if (any_of(6) == 0) {
-            wshub_io_fake_advance(s.w.net, any_of(6) ? any_of(120) : any_of(2500));
+            pass(any_of(6) ? any_of(120) : any_of(2500));
+        } else if (any_of(4) == 0) {
+            ours_step();
         } else {
             client_steps(&slots[any_of(SLOTS)]);
         }
         look();
-        if (step % 100 == 99) drain();
+        ours_pump();
+        if (step % 100 == 99) {
+            drain();
+            ours_drain();
+        }
     }
     wshub_eio_stats_get(wshub_sio_engine(sio), &f);
     moved += f.upgraded;
@@ -130,5 +141,8 @@ TEST(
     (void)printf("  %u seeds: %llu sessions, %llu moved, %llu things said\n", (unsigned)count,
                  (unsigned long long)opened, (unsigned long long)moved,
                  (unsigned long long)told_in_all);
+    (void)printf("  of our own clients: %llu times connected, %llu said, %llu heard\n",
+                 (unsigned long long)ours_connected, (unsigned long long)ours_arrived,
+                 (unsigned long long)ours_heard);
     EXPECT(one || (opened > 5 * count && moved > count / 2 && told_in_all > 20 * count));
 }
