@@ -90,22 +90,32 @@ static socket_of *our_socket_of(wshub_str id) {
     }
     return NULL;
 }
-/* It is the next that was due. */
-static void our_heard(wshub_sio_socket *sock, const wshub_sio_event *e, void *user) {
-    socket_of *socket = our_socket_of(wshub_sio_socket_id(sock));
+/* Is this the next that was due to a socket? */
+static bool our_is_due(const socket_of *socket, const wshub_sio_event *e) {
     uint64_t number = 0;
     wshub_span bytes;
     unsigned want;
-    if (our_space((const our *)user, sock) == 2) return; /* of the flow */
+    if (!socket || socket->at || socket->heard == socket->due_count) return false;
+    want = socket->due[socket->heard];
+    if (!e->attachments_count) return wshub_json_uint(e->args[0], &number) && number == want;
+    return wshub_sio_bytes(e->attachments, e->attachments_count, e->args[0], &bytes) &&
+           bytes.len == want % 400;
+}
+/* It is the next that was due; or, where a namespace was left and taken again on one connection, to
+ * whom it was before: what was on its way then is told behind connected(), as by Node's client. */
+static void our_heard(wshub_sio_socket *sock, const wshub_sio_event *e, void *user) {
+    socket_of *socket = our_socket_of(wshub_sio_socket_id(sock));
+    unsigned space = our_space((const our *)user, sock);
+    int i;
+    if (space == 2) return; /* of the flow */
     ours_heard++;
-    MUST(socket && socket->heard < socket->due_count && e->args_count == 1);
-    want = socket->due[socket->heard++];
-    if (e->attachments_count) {
-        MUST(wshub_sio_bytes(e->attachments, e->attachments_count, e->args[0], &bytes));
-        MUST(bytes.len == want % 400);
-    } else {
-        MUST(wshub_json_uint(e->args[0], &number) && number == want);
-    }
+    MUST(socket && e->args_count == 1);
+    for (i = 0; i < sockets_count && !our_is_due(socket, e); i++)
+        if (sockets[i].id[0] && !is_there(&sockets[i]) && (sockets[i].space != 0) == (space != 0) &&
+            our_is_due(&sockets[i], e))
+            socket = &sockets[i];
+    MUST(our_is_due(socket, e));
+    socket->heard++;
     if (e->ack.id && any_of(3)) {
         wshub_packet packet;
         memset(&packet, 0, sizeof packet);
