@@ -407,6 +407,7 @@ typedef struct wshub_ws_request {
     const char *method;  /* required: GET, POST, PUT, ...; not HEAD or CONNECT */
     const char *target;  /* required: path and query, from a `/` on, as they are to be sent */
     const char *type;    /* Content-Type of the body; NULL: not said */
+    const char *cookies; /* Cookie; NULL: not said, or what the line's headers say */
     const void *body;    /* body_bytes of it; NULL: none, and no Content-Length but for POST */
     size_t body_bytes;   /* at most 2^30 */
     uint32_t timeout_ms; /* 60000; from the order to the whole answer, whatever is awaited.
@@ -419,6 +420,8 @@ typedef struct wshub_ws_answer {
     uint8_t *body;     /* body_bytes of it, yours to write into; never NULL */
     size_t body_bytes; /* without chunks, at most message_bytes_max */
     wshub_str type;    /* Content-Type; ptr NULL: not said */
+    wshub_str head;    /* status line and fields as they came, each with its CRLF, and the empty
+                          line; well formed, without control bytes but tabs */
     bool last;         /* the line takes no other request, ended() follows: the server says so, or
                           has answered before it had read all */
 } wshub_ws_answer;
@@ -471,8 +474,8 @@ WSHUB_INLINE const char *wshub_ws_http_problem(const wshub_ws_desc *desc) {
 /* Sends a request, at once or as soon as the stream is there.
  *   request  borrowed
  * Returns  OK; STALE: the line has ended; STATE: it has a request that is not answered, or has had
- *          its last one, or is ending, or is no line of HTTP; PARAM: no method, target or type, or
- *          a body over 2^30 bytes; NOMEM. After an error nothing has changed.
+ *          its last one, or is ending, or is no line of HTTP; PARAM: no method, target, type or
+ *          cookies, or a body over 2^30 bytes; NOMEM. After an error nothing has changed.
  * Thread   the io's; allowed in callbacks. Cost: one copy of the body. */
 WSHUB_API wshub_err wshub_ws_http_request(wshub_ws_pool *pool, wshub_ws line,
                                           const wshub_ws_request *request);
@@ -2711,6 +2714,8 @@ static void wshub_ws__http_done(wshub_ws_pool *pool, wshub_ws__line *line) {
     answer.body = body.len ? body.ptr : &none;
     answer.body_bytes = body.len;
     answer.type = http->type;
+    answer.head.ptr = (const char *)head.ptr;
+    answer.head.len = head.len;
     answer.last = http->last;
 
     /* The callback may ask again, or end the line. */
@@ -3942,7 +3947,7 @@ WSHUB_API size_t wshub_ws_unsent(const wshub_ws_pool *pool, wshub_ws ws) {
 
 /* Is this what a request may say? */
 static bool wshub_ws__request_ok(const wshub_ws_request *request) {
-    wshub_header type;
+    wshub_header type, cookies;
     size_t i;
 
     if (!request || !request->method || !request->target || request->target[0] != '/') return false;
@@ -3959,7 +3964,10 @@ static bool wshub_ws__request_ok(const wshub_ws_request *request) {
     }
     type.name = wshub_str_z("Content-Type");
     type.value = wshub_str_z(request->type);
-    return wshub_ws__header_ok(&type) && type.value.len <= WSHUB_WS__URL_MAX;
+    cookies.name = wshub_str_z("Cookie");
+    cookies.value = wshub_str_z(request->cookies);
+    return wshub_ws__header_ok(&type) && type.value.len <= WSHUB_WS__URL_MAX &&
+           wshub_ws__header_ok(&cookies) && cookies.value.len <= WSHUB_WS__URL_MAX;
 }
 
 /* Writes a request behind what is there. False: out of memory. */
@@ -3969,7 +3977,7 @@ static bool wshub_ws__request_put(wshub_ws_pool *pool, const wshub_ws__http *htt
     struct {
         const void *ptr;
         size_t len;
-    } pieces[10];
+    } pieces[13];
     size_t i, total = 0;
 
     if (request->body || strcmp(request->method, "POST") == 0)
@@ -3989,11 +3997,14 @@ static bool wshub_ws__request_put(wshub_ws_pool *pool, const wshub_ws__http *htt
     WSHUB__PIECE(6, request->type ? request->type : "");
     WSHUB__PIECE(7, request->type ? "\r\n" : "");
     WSHUB__PIECE(8, length);
-    WSHUB__PIECE(9, "\r\n");
+    WSHUB__PIECE(9, request->cookies ? "Cookie: " : "");
+    WSHUB__PIECE(10, request->cookies ? request->cookies : "");
+    WSHUB__PIECE(11, request->cookies ? "\r\n" : "");
+    WSHUB__PIECE(12, "\r\n");
 #undef WSHUB__PIECE
-    for (i = 0; i < 10; i++) total += pieces[i].len;
+    for (i = 0; i < 13; i++) total += pieces[i].len;
     if (!wshub_ws__bytes_room(pool, to, total + request->body_bytes, SIZE_MAX / 2)) return false;
-    for (i = 0; i < 10; i++)
+    for (i = 0; i < 13; i++)
         (void)wshub_ws__bytes_add(pool, to, pieces[i].ptr, pieces[i].len, SIZE_MAX / 2);
     return wshub_ws__bytes_add(pool, to, request->body, request->body_bytes, SIZE_MAX / 2);
 }
@@ -4585,8 +4596,8 @@ static wshub_err wshub_ext_client__rejoin(wshub_ext_client *client) {
 }
 
 /* The hub has said `connected`: rooms, what was kept, and then the application (PITFALLS d13 of the
- * field: what was emitted first leaves first). Without memory to ask for its rooms it is not what it
- * was: it drops the connection, and comes back. */
+ * field: what was emitted first leaves first). Without memory to ask for its rooms it is not what
+ * it was: it drops the connection, and comes back. */
 static void wshub_ext_client__accepted(wshub_ext_client *client, wshub_str data) {
     const wshub_ext_client_events *events = client->desc->events;
     wshub_str id;

@@ -8,7 +8,7 @@
  * [x] what is posted is cut to the server's maxPayload, whole packets, in order; a packet over it
  *     goes alone
  * [ ] it does not come back: what does, such as wshub_ext_client_socketio.h, opens the next one
- * [ ] cookies: a balancer that needs one to find the session's server again needs another way
+ * [x] cookies of a session that polls, for balancers that find its server by one; see "cookies"
  * [ ] compressed answers to polls: none are asked for
  *
  * System   ISO C99.
@@ -34,6 +34,17 @@
  * Two lines of HTTP: one on which a poll is always under way, whose answer brings what the server
  * has, and one for posts. What is sent within a turn goes in one post, and the next post leaves
  * when the one before is answered; so order holds, and what waits is one round trip old at most.
+ *
+ * ---- cookies ----
+ * A balancer may say by a cookie which server has a session. Those that an answer to a poll or a
+ * post sets are said with each later poll and post of the session, and with the WebSocket that it
+ * moves to, as by a browser that is on its server's page; they are forgotten with the session, and
+ * one that begins on a WebSocket has none. Of RFC 6265: the last one of a name holds; Path has
+ * to lead to the session's path; Secure ones are taken over `https` alone; Max-Age=0 or less, or
+ * Expires of a year before 2000, takes one away. Domain and other ages are not looked at: what is
+ * kept goes to this host alone, and ends with the session. Not taken: what is not printable ASCII,
+ * and what is beyond WSHUB_EIO_COOKIES_MAX or WSHUB_EIO_COOKIES_BYTES_MAX. Where ws.headers say a
+ * Cookie of the caller's, that is said and no other.
  *
  * ---- the states of a session ----
  * OPENING until the server's open packet; OPEN; LEAVING behind wshub_eio_link_close(), until the
@@ -111,7 +122,13 @@ typedef struct wshub_eio_link_desc {
     const wshub_eio_link_events *events; /* required */
     wshub_eio_transports transports;     /* what may carry it */
     uint32_t payload_bytes_max;          /* 16777216; of what one poll brings. At most 2^30 */
+    bool no_cookies;                     /* none are kept; see the top of the file */
 } wshub_eio_link_desc;
+
+/* How many cookies of a session are kept, */
+#define WSHUB_EIO_COOKIES_MAX 16
+/* and how many bytes they may have, as they are said. */
+#define WSHUB_EIO_COOKIES_BYTES_MAX 4096
 
 /* Of the structs of this file. */
 #define WSHUB_EIO_LINK_VERSION 1
@@ -239,6 +256,7 @@ typedef struct wshub_eio_link__polled {
     size_t waits;                         /* bytes of these as they are posted */
     size_t posted;                        /* of the post that is under way */
     char *sid;                            /* as it stands in a URL; NULL: not told */
+    char *cookies;                        /* "a=b; c=d"; NULL: none */
     uint64_t probe_ms;                    /* until when the WebSocket that is probed may take;
                                              WSHUB_NEVER: none is */
     uint32_t payload_max;                 /* of a post */
@@ -371,6 +389,7 @@ static void wshub_eio_link__polled_free(wshub_eio_link *link) {
     wshub_eio_link__lines_cut(link);
     while (polled->first) wshub_eio_link__shift(link);
     wshub_eio_link__text_free(link, &polled->sid);
+    wshub_eio_link__text_free(link, &polled->cookies);
     (void)wshub_ws_alloc(link->pool, polled, sizeof *polled, 0);
     link->polled = NULL;
 }
@@ -463,6 +482,163 @@ static size_t wshub_eio_link__url(const wshub_eio_link_desc *desc, bool http, co
     front = (size_t)len < cap ? (size_t)len : cap;
     return (size_t)len + wshub_eio_link__target(desc, "websocket", sid, buf + front, cap - front);
 }
+
+/* ---- cookies ---- */
+
+/* The same but for the case of ASCII letters? */
+static bool wshub_eio_link__same(wshub_str text, const char *lower) {
+    size_t i;
+
+    for (i = 0; i < text.len && lower[i]; i++) {
+        char c = text.ptr[i];
+        if ((c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c) != lower[i]) return false;
+    }
+    return i == text.len && !lower[i];
+}
+
+/* Takes what stands in front of `end` out of a text, blanks around it cut off. The text goes on
+ * behind `end`; without one nothing is left of it. */
+static wshub_str wshub_eio_link__cut_off(wshub_str *text, char end) {
+    const char *at = text->len ? (const char *)memchr(text->ptr, end, text->len) : NULL;
+    wshub_str part = *text;
+
+    if (at) part.len = (size_t)(at - text->ptr);
+    text->ptr += part.len + (at != NULL);
+    text->len -= part.len + (at != NULL);
+    while (part.len && (*part.ptr == ' ' || *part.ptr == '\t')) {
+        part.ptr++;
+        part.len--;
+    }
+    while (part.len && strchr(" \t\r", part.ptr[part.len - 1])) part.len--;
+    return part;
+}
+
+/* Does a Path lead to where the session's requests go (RFC 6265 5.1.4)? What does not begin with a
+ * slash is as if it was not said. */
+static bool wshub_eio_link__path_leads(const wshub_eio_link *link, wshub_str path) {
+    const char *to = link->polled->desc.path ? link->polled->desc.path : "/engine.io/";
+    size_t len = strlen(to);
+
+    if (!path.len || *path.ptr != '/') return true;
+    if (path.len == len + 1 && path.ptr[len] == '/') path.len--; /* we add that one */
+    if (path.len > len || memcmp(path.ptr, to, path.len) != 0) return false;
+    return path.len == len || path.ptr[path.len - 1] == '/' || to[path.len] == '/';
+}
+
+/* Is this Expires of long ago? It ends in year and time: the year is the first of four digits. */
+static bool wshub_eio_link__is_past(wshub_str date) {
+    size_t i, digits = 0;
+
+    for (i = 0; i < date.len; i++) {
+        digits = date.ptr[i] >= '0' && date.ptr[i] <= '9' ? digits + 1 : 0;
+        if (digits == 4) return date.ptr[i - 3] < '2';
+    }
+    return false;
+}
+
+/* Reads the attributes of a cookie. Returns whether it is ours; *out_gone: it is taken away. */
+static bool wshub_eio_link__cookie_ours(const wshub_eio_link *link, wshub_str attributes,
+                                        bool *out_gone) {
+    bool secure = false, aged = false, ours = true;
+    wshub_str rest, value, name;
+
+    *out_gone = false;
+    (void)wshub_eio_link__origin(link->polled->desc.ws->url, &secure, &rest);
+    while (attributes.len) {
+        value = wshub_eio_link__cut_off(&attributes, ';');
+        name = wshub_eio_link__cut_off(&value, '=');
+        value = wshub_eio_link__cut_off(&value, ';');
+        if (wshub_eio_link__same(name, "path")) ours = wshub_eio_link__path_leads(link, value);
+        if (wshub_eio_link__same(name, "secure") && !secure) return false;
+        if (wshub_eio_link__same(name, "expires") && !aged)
+            *out_gone = wshub_eio_link__is_past(value);
+        if (!wshub_eio_link__same(name, "max-age") || !value.len) continue;
+        aged = true; /* it goes before Expires, wherever that stands */
+        *out_gone = *value.ptr == '-' || strspn(value.ptr, "0") >= value.len;
+    }
+    return ours;
+}
+
+/* May this be said in a Cookie? */
+static bool wshub_eio_link__cookie_ok(wshub_str name, wshub_str value) {
+    size_t i;
+
+    for (i = 0; i < name.len; i++)
+        if (name.ptr[i] <= ' ' || name.ptr[i] > '~') return false;
+    for (i = 0; i < value.len; i++)
+        if (value.ptr[i] < ' ' || value.ptr[i] > '~') return false;
+    return name.len > 0;
+}
+
+/* Writes the cookies that are kept but for this one, and then that, if value is not NULL. Returns
+ * the length, and how many they are; what would be too much is not written. */
+static size_t wshub_eio_link__cookies_put(const char *kept, wshub_str name, const wshub_str *value,
+                                          char buf[WSHUB_EIO_COOKIES_BYTES_MAX + 1],
+                                          size_t *out_count) {
+    wshub_str rest = wshub_str_z(kept), one, other, before;
+    size_t len = 0;
+
+    *out_count = 0;
+    while (rest.len) {
+        one = before = wshub_eio_link__cut_off(&rest, ';');
+        other = wshub_eio_link__cut_off(&before, '=');
+        if (wshub_str_eq(other, name)) continue;
+        len += (size_t)snprintf(buf + len, WSHUB_EIO_COOKIES_BYTES_MAX + 1 - len, "%s%.*s",
+                                len ? "; " : "", (int)one.len, one.ptr);
+        ++*out_count;
+    }
+    if (!value) return len;
+    ++*out_count;
+    if (len + name.len + value->len + 3 > WSHUB_EIO_COOKIES_BYTES_MAX) return SIZE_MAX;
+    return len + (size_t)snprintf(buf + len, WSHUB_EIO_COOKIES_BYTES_MAX + 1 - len, "%s%.*s=%.*s",
+                                  len ? "; " : "", (int)name.len, name.ptr, (int)value->len,
+                                  value->ptr);
+}
+
+/* One Set-Cookie. Out of memory those that were there stay. */
+static void wshub_eio_link__cookie_in(wshub_eio_link *link, wshub_str text) {
+    char buf[WSHUB_EIO_COOKIES_BYTES_MAX + 1], *copy;
+    wshub_str value = wshub_eio_link__cut_off(&text, ';'), name;
+    bool gone, pair = value.len && memchr(value.ptr, '=', value.len);
+    size_t len, count;
+
+    name = wshub_eio_link__cut_off(&value, '=');
+    value = wshub_eio_link__cut_off(&value, ';');
+    if (!pair || !wshub_eio_link__cookie_ok(name, value)) return;
+    if (!wshub_eio_link__cookie_ours(link, text, &gone)) return;
+    len =
+        wshub_eio_link__cookies_put(link->polled->cookies, name, gone ? NULL : &value, buf, &count);
+    if (len == SIZE_MAX || count > WSHUB_EIO_COOKIES_MAX) return;
+    copy = len ? (char *)wshub_ws_alloc(link->pool, NULL, 0, len + 1) : NULL;
+    if (len && !copy) return;
+    wshub_eio_link__text_free(link, &link->polled->cookies);
+    if (copy) memcpy(copy, buf, len);
+    if (copy) copy[len] = 0;
+    link->polled->cookies = copy;
+}
+
+/* Does the caller say a Cookie of its own? */
+static bool wshub_eio_link__says_cookie(const wshub_ws_desc *ws) {
+    size_t i;
+
+    for (i = 0; i < ws->headers_count; i++)
+        if (wshub_eio_link__same(ws->headers[i].name, "cookie")) return true;
+    return false;
+}
+
+/* What the head of an answer sets. */
+static void wshub_eio_link__cookies_in(wshub_eio_link *link, wshub_str head) {
+    const wshub_eio_link_desc *desc = &link->polled->desc;
+
+    if (desc->no_cookies || wshub_eio_link__says_cookie(desc->ws)) return;
+    while (head.len) {
+        wshub_str line = wshub_eio_link__cut_off(&head, '\n');
+        wshub_str name = wshub_eio_link__cut_off(&line, ':');
+        if (wshub_eio_link__same(name, "set-cookie")) wshub_eio_link__cookie_in(link, line);
+    }
+}
+
+/* ---- the server's first packet ---- */
 
 /* Writes a sid as it stands in a query: what may mean something there is escaped. NULL: it is none,
  * or out of memory. */
@@ -648,6 +824,7 @@ static bool wshub_eio_link__ask(wshub_eio_link *link, wshub_eio_link__line *on,
     (void)snprintf(target + n, sizeof target - n, "&t=%lx-%lx",
                    (unsigned long)wshub_ws_now_ms(link->pool), (unsigned long)++polled->requests);
     asked.target = target;
+    asked.cookies = polled->cookies;
 
     if (on->line.id) err = wshub_ws_http_request(link->pool, on->line, &asked);
     if (err == WSHUB_ERR_STALE || err == WSHUB_ERR_STATE) { /* there is none, or it is ending */
@@ -974,6 +1151,7 @@ static void wshub_eio_link__on_answered(wshub_ws_pool *pool, wshub_ws line,
         (void)wshub_ws_forget(pool, line);
         of->line.id = 0;
     }
+    if (wshub_eio_link__listens(link)) wshub_eio_link__cookies_in(link, answer->head);
     if (poll && !wshub_eio_link__listens(link)) {
         /* Whatever it is, it comes too late. */
     } else if (answer->status != 200) {
@@ -1083,6 +1261,25 @@ static const wshub_ws_events wshub_eio_link__ws_events = {
     wshub_eio_link__on_ws_opened, wshub_eio_link__on_message, NULL, wshub_eio_link__on_drained,
     wshub_eio_link__on_ws_ended};
 
+/* Puts the session's cookies behind the caller's fields. *out_headers: to be freed, NULL: there are
+ * none. False: out of memory. */
+static bool wshub_eio_link__headers_new(wshub_eio_link *link, wshub_ws_desc *desc,
+                                        wshub_header **out_headers) {
+    size_t count = desc->headers_count;
+    wshub_header *headers = NULL;
+
+    *out_headers = NULL;
+    if (!link->polled || !link->polled->cookies) return true;
+    headers = (wshub_header *)wshub_ws_alloc(link->pool, NULL, 0, (count + 1) * sizeof *headers);
+    if (!headers) return false;
+    if (count) memcpy(headers, desc->headers, count * sizeof *headers);
+    headers[count].name = wshub_str_z("Cookie");
+    headers[count].value = wshub_str_z(link->polled->cookies);
+    desc->headers = *out_headers = headers;
+    desc->headers_count = count + 1;
+    return true;
+}
+
 /* Opens the WebSocket of a session, a new one or the one that polls. False: out of memory. */
 static bool wshub_eio_link__ws_open(wshub_eio_link *link, const wshub_eio_link_desc *of) {
     const char *sid = link->polled ? link->polled->sid : NULL;
@@ -1090,10 +1287,15 @@ static bool wshub_eio_link__ws_open(wshub_eio_link *link, const wshub_eio_link_d
     char measured[1];
     size_t len = wshub_eio_link__url(of, false, sid, measured, sizeof measured);
     char *url = (char *)wshub_ws_alloc(link->pool, NULL, 0, len + 1);
+    wshub_header *headers;
     bool ok;
 
     if (!url) return false;
     (void)wshub_eio_link__url(of, false, sid, url, len + 1);
+    if (!wshub_eio_link__headers_new(link, &desc, &headers)) {
+        (void)wshub_ws_alloc(link->pool, url, len + 1, 0);
+        return false;
+    }
     desc.url = url;
     desc.events = &wshub_eio_link__ws_events;
     desc.user = link;
@@ -1102,6 +1304,7 @@ static bool wshub_eio_link__ws_open(wshub_eio_link *link, const wshub_eio_link_d
     ok = wshub_ws_open(link->pool, &desc, &link->ws) == WSHUB_OK;
     if (!ok) link->ws.id = 0;
     (void)wshub_ws_alloc(link->pool, url, len + 1, 0);
+    if (headers) (void)wshub_ws_alloc(link->pool, headers, desc.headers_count * sizeof *headers, 0);
     return ok;
 }
 

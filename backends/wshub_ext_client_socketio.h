@@ -179,10 +179,12 @@ typedef struct wshub_sio_client_desc {
     const char *path;  /* of the mount; NULL: "/socket.io/". A slash is added at its end */
     const char *query; /* `a=b&c=d`, in front of what the protocol needs; NULL: none */
     const wshub_sio_client_events *events; /* NULL: none */
-    bool no_reconnect;                     /* it does not come back */
-    uint32_t reconnect_delay_ms;           /* 1000; the first wait */
-    uint32_t reconnect_delay_max_ms;       /* 5000; to which it is doubled */
-    uint32_t reconnect_tries;              /* 0: as often as it takes */
+    bool no_cookies;   /* polling: those that the server sets are not said, as they are else, within
+                          a connection; "cookies" of wshub_ext_client_engineio.h */
+    bool no_reconnect; /* it does not come back */
+    uint32_t reconnect_delay_ms;     /* 1000; the first wait */
+    uint32_t reconnect_delay_max_ms; /* 5000; to which it is doubled */
+    uint32_t reconnect_tries;        /* 0: as often as it takes */
     uint32_t join_timeout_ms;   /* 45000; for the answer to a CONNECT; WSHUB_OFF: none. Then the
                                    connection is given up, or if other namespaces are connected the
                                    socket alone */
@@ -2498,6 +2500,7 @@ static void wshub_sio_client__link_desc(const wshub_sio_client_desc *desc,
     out_desc->query = desc->query;
     out_desc->events = &wshub_sio_client__link_events;
     out_desc->transports = desc->transports;
+    out_desc->no_cookies = desc->no_cookies;
     out_desc->payload_bytes_max = desc->payload_bytes_max;
 }
 

@@ -52,7 +52,7 @@ static void expect_silence(wshub_conn c) {
     EXPECT_INT(wshub_io_fake_output(s.fake, c).len, 0);
 }
 static void answer_as(wshub_conn c, const char *status, const char *body) {
-    char text[4000];
+    char text[12000];
     (void)snprintf(text, sizeof text, "HTTP/1.1 %s\r\nContent-Length: %u\r\n\r\n%s", status,
                    (unsigned)strlen(body), body);
     site_say(&s, c, text);
@@ -118,6 +118,127 @@ TEST(packets_go_and_come_by_polling) {
 }
 
 /* Nor do they when they wait for a post that is never answered. */
+/* An answer that sets cookies, each a line. */
+static void answer_setting(wshub_conn c, const char *fields, const char *body) {
+    char status[6000];
+    (void)snprintf(status, sizeof status, "200 OK\r\n%s", fields);
+    status[strlen(status) - 2] = 0;
+    answer_as(c, status, body);
+}
+/* The next request says these cookies, and is taken. NULL: it says none. */
+static void expect_cookies(wshub_conn c, const char *want) {
+    char seen[8000], *at, *end;
+    wshub_str out;
+    wshub_io_fake_run(s.fake);
+    out = wshub_io_fake_output(s.fake, c);
+    (void)snprintf(seen, sizeof seen, "%.*s", (int)out.len, out.ptr);
+    EXPECT(out.len > 0);
+    at = strstr(seen, "Cookie: ");
+    EXPECT_INT(at != NULL, want != NULL);
+    end = at ? strstr(at, "\r\n") : NULL;
+    if (end) *end = 0;
+    if (at && want) EXPECT_STR(at + 8, want);
+    if (end) EXPECT(strstr(end + 1, "Cookie: ") == NULL);
+    wshub_io_fake_take(s.fake, c, out.len);
+}
+/* A session whose first answer sets cookies: the first poll behind it says these. */
+static void set_and_expect(const char *url, const char *fields, const char *want) {
+    start();
+    desc.transports = WSHUB_EIO_POLLING_ONLY;
+    if (url) desc.ws.url = url;
+    begin();
+    wshub_io_fake_run(s.fake);
+    gets = site_dialled(&s, NULL);
+    wshub_io_fake_answer(s.fake, gets, true);
+    expect_cookies(gets, NULL);
+    answer_setting(gets, fields, OPENS(""));
+    expect_cookies(gets, want);
+    stop();
+}
+
+TEST(cookies_of_a_session_are_said_with_it) {
+    set_and_expect(NULL, "Set-Cookie: SERVER=s1; path=/\r\n", "SERVER=s1");
+    set_and_expect(NULL, "set-cookie: a=1\r\nX: y\r\nSet-Cookie:b=\"2 3\" ; HttpOnly\r\n",
+                   "a=1; b=\"2 3\"");
+    set_and_expect(NULL, "Set-Cookie: a=1\r\nSet-Cookie: b=\r\nSet-Cookie: a=2=3\r\n", "b=; a=2=3");
+    /* Path, Secure and what takes one away */
+    set_and_expect(NULL, "Set-Cookie: a=1; Path=/socket.io\r\n", "a=1");
+    set_and_expect(NULL, "Set-Cookie: a=1; Path=/socket.io/\r\n", "a=1");
+    set_and_expect(NULL, "Set-Cookie: a=1; Path=/sock\r\n", NULL);
+    set_and_expect(NULL, "Set-Cookie: a=1; Path=/socket.io/x\r\n", NULL);
+    set_and_expect(NULL, "Set-Cookie: a=1; Secure\r\n", NULL);
+    set_and_expect("https://server:3000", "Set-Cookie: a=1; secure\r\n", "a=1");
+    set_and_expect(NULL, "Set-Cookie: a=1\r\nSet-Cookie: a=; Max-Age=0\r\n", NULL);
+    set_and_expect(NULL, "Set-Cookie: a=1; max-age=-1\r\n", NULL);
+    set_and_expect(NULL, "Set-Cookie: a=1; Max-Age=60; Expires=Thu, 01 Jan 1970 00:00:00 GMT\r\n",
+                   "a=1");
+    set_and_expect(NULL, "Set-Cookie: a=1; Expires=Thu, 01-Jan-1970 00:00:00 GMT\r\n", NULL);
+    set_and_expect(NULL, "Set-Cookie: a=1; Expires=Fri, 01 Jan 2100 00:00:00 GMT\r\n", "a=1");
+    /* what is none, or could be taken for something else */
+    set_and_expect(NULL, "Set-Cookie: a\r\n", NULL);
+    set_and_expect(NULL, "Set-Cookie: =a\r\n", NULL);
+    set_and_expect(NULL, "Set-Cookie: a b=1\r\n", NULL);
+    set_and_expect(NULL, "Set-Cookie: a=1\t2\r\n", NULL);
+    set_and_expect(NULL, "Set-Cookie: a=\xC3\xA9\r\n", NULL);
+    set_and_expect(NULL, "Set-Cookie:\r\n", NULL);
+}
+
+TEST(cookies_have_limits) {
+    static char fields[8000], want[1000], value[WSHUB_EIO_COOKIES_BYTES_MAX + 1];
+    int i;
+    fields[0] = want[0] = 0;
+    for (i = 0; i < WSHUB_EIO_COOKIES_MAX + 2; i++) {
+        (void)snprintf(fields + strlen(fields), 40, "Set-Cookie: c%d=1\r\n", i);
+        if (i < WSHUB_EIO_COOKIES_MAX)
+            (void)snprintf(want + strlen(want), 40, "%sc%d=1", i ? "; " : "", i);
+    }
+    set_and_expect(NULL, fields, want);
+    memset(value, 'v', sizeof value - 1);
+    (void)snprintf(fields, sizeof fields, "Set-Cookie: a=1\r\nSet-Cookie: b=%s\r\n", value);
+    set_and_expect(NULL, fields, "a=1");
+}
+
+TEST(cookies_go_along_to_the_websocket_and_are_forgotten_with_the_session) {
+    wshub_conn ws;
+    start();
+    desc.transports = WSHUB_EIO_POLLING_FIRST;
+    begin();
+    gets = take_stream();
+    expect_request(gets, "GET", "", NULL);
+    answer_setting(gets, "Set-Cookie: SERVER=s1\r\n", OPENS(",\"upgrades\":[\"websocket\"]"));
+    expect_cookies(gets, "SERVER=s1");
+    ws = take_stream();
+    posts = take_stream();
+    expect_cookies(ws, "SERVER=s1");
+    expect_cookies(posts, "SERVER=s1");
+    answer_setting(posts, "Set-Cookie: SERVER=s2\r\n", "ok"); /* any answer may set another */
+    answer(gets, "40{\"sid\":\"A\"}");
+    expect_cookies(gets, "SERVER=s2");
+    EXPECT_INT(wshub_sio_client_drop(client), WSHUB_OK);
+    wshub_io_fake_advance(s.fake, 5000);
+    gets = take_stream();
+    expect_cookies(gets, NULL);
+    stop();
+}
+
+TEST(who_wants_no_cookies_or_says_its_own_has_no_others) {
+    static const wshub_header own = {{"Cookie", 6}, {"mine=1", 6}};
+    int which;
+    for (which = 0; which < 2; which++) {
+        start();
+        desc.transports = WSHUB_EIO_POLLING_ONLY;
+        desc.no_cookies = which == 0;
+        desc.ws.headers = which ? &own : NULL;
+        desc.ws.headers_count = (size_t)which;
+        begin();
+        gets = take_stream();
+        expect_cookies(gets, which ? "mine=1" : NULL);
+        answer_setting(gets, "Set-Cookie: SERVER=s1\r\n", OPENS(""));
+        expect_cookies(gets, which ? "mine=1" : NULL);
+        stop();
+    }
+}
+
 TEST(pongs_do_not_pile_up) {
     char many[2001];
     uint64_t before;
