@@ -158,7 +158,7 @@ socketio-cycles: build/fixture-sio build/fixture-sio-emitter ## the same, a thou
 	@CYCLES=$${CYCLES:-1000} LIMIT=$${LIMIT:-3600} sh tests/socketio_cluster.sh
 socketio-versions: build/check/fixture-sio build/check/fixture-sio-client ## both with each version of npm's server and client of Socket.IO, and under Bun
 	@sh tests/socketio_versions.sh build/check
-sticky: build/check/fixture-sio ## two servers of Socket.IO behind nginx and haproxy, with the client from npm
+sticky: build/check/fixture-sio build/check/fixture-sio-client ## two servers of Socket.IO behind nginx and haproxy, with the client from npm and ours
 	@sh tests/sticky.sh build/check
 fuzz: ## libFuzzer on the targets of tests/fuzz (FUZZ_SECONDS, FUZZ_RUNS, JOBS, TARGETS, MERGE=1)
 	@sh tests/fuzz/campaign.sh $${FUZZ_SECONDS:-60} $(TARGETS)

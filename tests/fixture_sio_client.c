@@ -453,6 +453,7 @@ static bool flag(const char *name) {
     if (strcmp(name, "--no-connect") == 0) return no_connect = true;
     if (strcmp(name, "--auto-auth") == 0) return auto_auth = true;
     if (strcmp(name, "--no-reconnect") == 0) return desc.no_reconnect = true;
+    if (strcmp(name, "--no-cookies") == 0) return desc.no_cookies = true;
     return false;
 }
 static const char *list = "/", *auth;

@@ -25,8 +25,8 @@ const ok = (name, problems) => {
 // ---- processes ----
 
 const procs = [];
-function start(command, args) {
-    const it = { p: spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, WSHUB_LOG: 'off' } }), out: '', err: '' };
+function start(command, args, input = 'ignore') {
+    const it = { p: spawn(command, args, { stdio: [input, 'pipe', 'pipe'], env: { ...process.env, WSHUB_LOG: 'off' } }), out: '', err: '' };
     it.p.stdout.on('data', (d) => { it.out += d; });
     it.p.stderr.on('data', (d) => { it.err += d; });
     it.ended = new Promise((r) => it.p.on('close', r));
@@ -169,6 +169,44 @@ async function behind(name, proxy, pairs, bad = false) {
     }
 }
 
+// ---- our client, and haproxy that sticks by a cookie of its own ----
+
+// One of them asks ten times which server it is on. Returns the names and what was lost.
+async function ours(port, transports, options) {
+    const it = start(`${FIXTURE}-client`, ['--sio', '--url', `http://127.0.0.1:${port}`, '--transports', transports, '--reconnect-delay', '50', ...options], 'pipe');
+    const lines = () => it.out.split('\n').slice(0, -1).map((l) => JSON.parse(l));
+    const lost = () => lines().filter((l) => l.on === 'disconnect' || l.on === 'connect_error');
+    await until(() => lines().some((l) => l.on === 'connect') || lost().length);
+    for (let id = 1; id <= 10 && !lost().length; id++) {
+        it.p.stdin.write(JSON.stringify({ do: 'emit', event: 'server', args: [], ack: id, timeout: patience }) + '\n');
+        await until(() => lines().some((l) => l.on === 'ack' && l.id === id) || lost().length);
+    }
+    const names = lines().filter((l) => l.on === 'ack').map((l) => l.args?.[0]?.name), wrong = lost();
+    it.p.stdin.end();
+    await it.ended;
+    return { names, lost: wrong };
+}
+async function byCookie(name) {
+    if (!name.includes(ONLY)) return;
+    const dir = mkdtempSync(join(tmpdir(), 'wshub-sticky-')), port = await freePort(), a = await server('one'), b = await server('two');
+    const it = haproxy(dir, port, a, b, [[lines[0], 'balance roundrobin\n    dynamic-cookie-key any\n    cookie SERVER insert indirect nocache dynamic'], ...lines.slice(1).map((l) => [l, ''])]);
+    try {
+        if (!(await reachable(port))) { ok(`${name}: it starts: ${it.err}${it.out}`, ['']); return; }
+        const on = new Set();
+        for (const transports of ['polling', 'polling,websocket', 'websocket']) {
+            const all = await Promise.all(Array.from({ length: 6 }, () => ours(port, transports, [])));
+            for (const c of all) c.names.forEach((n) => on.add(n));
+            ok(`${name}: over ${transports} each session is served by one server`, all.filter((c) => c.lost.length || c.names.length !== 10 || new Set(c.names).size !== 1).map((c) => JSON.stringify(c)));
+        }
+        ok(`${name}: both have some`, on.has('one') && on.has('two') ? [] : [[...on].join()]);
+        const without = await Promise.all(Array.from({ length: 6 }, () => ours(port, 'polling', ['--no-cookies'])));
+        ok(`${name}: without cookies sessions are lost`, without.some((c) => c.lost.length) ? [] : ['none was']);
+    } finally {
+        await Promise.all([end(it), end(a), end(b)]);
+        rmSync(dir, { recursive: true, force: true });
+    }
+}
+
 process.on('exit', () => { for (const p of procs) if (p.exitCode === null) p.kill('SIGKILL'); });
 const has = (command) => { try { execFileSync('sh', ['-c', `command -v ${command}`], { stdio: 'ignore' }); return true; } catch { return false; } };
 const lines = ['balance leastconn', 'stick-table type string len 20 size 1m expire 5m', 'stick store-response res.cook(io)', 'stick match url_param(sid)'];
@@ -182,6 +220,7 @@ try {
         await behind('haproxy by table', haproxy, []);
         for (const [how, line] of [['address', 'balance source\n    hash-type consistent'], ['key', 'balance url_param k']])
             await behind(`haproxy by ${how}`, haproxy, [[lines[0], line], ...lines.slice(1).map((l) => [l, ''])]);
+        await byCookie('haproxy by cookie, our client');
     } else { console.log('  skipped haproxy: it is not installed'); skipped++; }
 } catch (e) {
     failed++;
