@@ -221,6 +221,33 @@ TEST(cookies_go_along_to_the_websocket_and_are_forgotten_with_the_session) {
     stop();
 }
 
+/* Out of memory a cookie that was there is said on, and the session lives or is lost as a whole. */
+TEST(every_allocation_of_cookies_may_fail) {
+    wshub_conn c;
+    uint64_t nth;
+    bool done = false;
+    for (nth = 1; !done; nth++) {
+        start();
+        desc.transports = WSHUB_EIO_POLLING_FIRST;
+        begin();
+        gets = take_stream();
+        expect_request(gets, "GET", "", NULL);
+        s.fail_in = nth;
+        answer_setting(gets, "Set-Cookie: a=1\r\nSet-Cookie: b=2\r\n", OPENS(""));
+        done = s.fail_in > 0;
+        s.fail_in = 0;
+        wshub_io_fake_run(s.fake);
+        while (wshub_io_fake_dialled(s.fake, &c, NULL)) {
+            wshub_io_fake_answer(s.fake, c, true);
+            wshub_io_fake_run(s.fake);
+            EXPECT(wshub_io_fake_output(s.fake, c).len > 0);
+        }
+        EXPECT(wshub_sio_client_state_of(client) != WSHUB_SIO_CLIENT_IDLE);
+        stop();
+    }
+    EXPECT_OP(nth, >, 5);
+}
+
 TEST(who_wants_no_cookies_or_says_its_own_has_no_others) {
     static const wshub_header own = {{"Cookie", 6}, {"mine=1", 6}};
     int which;
