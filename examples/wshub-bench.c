@@ -60,7 +60,7 @@ static wshub_ext_client_desc desc;
 static wshub_ext_client_events events;
 static wshub_ws_timer timer;
 static member *members;
-static uint32_t *in_room; /* members of each room */
+static uint32_t *in_room; /* members of each room that are there */
 static uint32_t clients = 10, per_second = 1000, rooms_count, size = 64, seconds = 10, fan,
                 quiet_ms = 2000;
 static double rate = 1;
@@ -72,6 +72,7 @@ static wshub_sio_client_desc sio_desc;
 static wshub_sio_socket_desc space_desc;
 static uint32_t opened, there, failed, dropped_clients;
 static uint64_t sent, refused, heard, expected, bytes_heard, next_message;
+static uint64_t let_in_us; /* when the last one was opened, came in or failed */
 static uint64_t began_us, load_us, load_end_us, last_heard_us, cpu_us, cpu_end_us;
 static int phase;
 static histogram latency, connecting, lateness;
@@ -221,6 +222,8 @@ static void is_there(member *m) {
     if (m->there || m->failed) return;
     m->there = true;
     there++;
+    in_room[m->room]++;
+    let_in_us = now_us();
 }
 static void on_connected(wshub_ext_client *c, const wshub_ws_about *about, void *user) {
     (void)c;
@@ -245,10 +248,15 @@ static void on_pong(wshub_ext_client *c, const uint8_t *bytes, size_t count, voi
 static void fails(member *m, const char *text) {
     if (m->failed || phase == LEAVE) return;
     if (!failed && !dropped_clients) (void)fprintf(stderr, "wshub-bench: a client: %s\n", text);
-    if (m->there) dropped_clients++;
+    if (m->there) {
+        dropped_clients++;
+        in_room[m->room]--;
+    } else {
+        failed++;
+    }
     m->failed = true;
-    if (!m->there) failed++;
     m->there = false;
+    let_in_us = now_us();
 }
 static void on_connect_error(wshub_ext_client *c, const wshub_ws_gone *gone, bool again,
                              void *user) {
@@ -333,8 +341,8 @@ static void open_one(void) {
     wshub_str room;
     m->room = rooms_count ? opened % rooms_count : 0;
     m->began_us = now_us();
+    let_in_us = m->began_us;
     opened++;
-    if (rooms_count) in_room[m->room]++;
     if (!make_client(m)) {
         fails(m, "out of memory");
         return;
@@ -348,6 +356,13 @@ static void open_one(void) {
 
 /* ---- the course ---- */
 
+/* Who is not let in for so long is not any more; nobody waits for what answers no pings, either. */
+static void give_up(uint64_t now) {
+    uint32_t wait = desc.ws.connect_timeout_ms ? desc.ws.connect_timeout_ms : 20000, i;
+    if (phase != RAMP || opened < clients || now < let_in_us + (uint64_t)wait * 1000) return;
+    for (i = 0; i < clients; i++)
+        if (!members[i].there) fails(&members[i], "it is connected and not let in");
+}
 static void start_load(uint64_t now) {
     phase = LOAD;
     load_us = now + 100000; /* the server comes to rest */
@@ -377,6 +392,7 @@ static void tick(void *ctx) {
     while (phase == RAMP && opened < clients &&
            (double)opened * 1000000 <= (double)(now - began_us) * per_second)
         open_one();
+    give_up(now);
     if (phase == RAMP && opened == clients && there + failed == clients) start_load(now);
     if (phase == LOAD && !there) {
         phase = DRAIN;
@@ -483,6 +499,7 @@ static int usage(const char *why, const char *what) {
                 "  --join NAME      of Socket.IO: the event that joins the room, its argument\n"
                 "  --transports L   of Socket.IO: polling, or polling,websocket (websocket)\n"
                 "  --namespace NAME of Socket.IO (/); --path PATH: of its mount (/socket.io/)\n"
+                "  --timeout MS     for a connection, and then to be let in (20000)\n"
                 "  --quiet MS       how long nothing comes before what is missing is (2000)\n"
                 "  --token T, --auth JSON, --deflate, --cacert FILE, --cert FILE, --key FILE,\n"
                 "  --insecure       as of wshub-cat\n"
@@ -541,6 +558,8 @@ static bool option(const char *name, const char *value) {
     if (strcmp(name, "--rooms") == 0) return number(value, 0, 1000000, &rooms_count);
     if (strcmp(name, "--fan") == 0) return number(value, 0, 1000000, &fan);
     if (strcmp(name, "--quiet") == 0) return number(value, 1, 86400000, &quiet_ms);
+    if (strcmp(name, "--timeout") == 0)
+        return number(value, 1, 86400000, &desc.ws.connect_timeout_ms);
     if (strcmp(name, "--room") == 0) return (room_prefix = value) != NULL;
     if (strcmp(name, "--event") == 0) return (event_name = value) != NULL;
     if (strcmp(name, "--on") == 0) return (on_name = value) != NULL;

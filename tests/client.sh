@@ -130,6 +130,7 @@ if [ -d "${ORACLE_MODULES:-build/node/node_modules}/ws" ]; then
     check "a lost line" "$(talk '< ^status' ./build/wshub-cat $ws/cut --raw)" 'lost: .*status 5$'
     check "pings are answered" "$(cat_talk '< ^pong$' $ws/ping --raw)" '^pong;status 0$'
     check "cat does not wait for ever for who knows no hub" "$(echo '{"event":"x"}' | cat_ $ws/ --timeout 1000)" 'refused: it does not authenticate.*status 4$'
+    check "bench does not, either" "$(bench $ws/ --clients 2 --timeout 1000)" 'it is connected and not let in;.*2 failed.*status 3$'
     # messages are further apart than what is missing is waited for, which counts from the last one on
     check "bench waits for the last answer" "$(bench $ws/late --raw --clients 1 --rate 0.25 --seconds 8 --quiet 3000)" ' 2 heard .* 0 missing.*status 0$'
     seen=$(client '< "on":"connect"

@@ -9,7 +9,7 @@ _wshub_tools() {
             esac ;;
     esac
     case ${COMP_WORDS[0]##*/} in
-        wshub-bench) words="--clients --ramp --rate --seconds --size --rooms --room --event --on --data --fan --raw --socketio --ack --join --namespace --path --transports --quiet --token --auth --deflate --cacert --cert --key --insecure --json" ;;
+        wshub-bench) words="--clients --ramp --rate --seconds --size --rooms --room --event --on --data --fan --raw --socketio --ack --join --namespace --path --transports --timeout --quiet --token --auth --deflate --cacert --cert --key --insecure --json" ;;
         *) words="--raw --exact --socketio --namespace --path --query --transports --ack --answer --token --auth --join --event --on --json --data --header --protocol --proxy --deflate --cacert --cert --key --insecure --timeout --quiet --reconnect" ;;
     esac
     case $now in
