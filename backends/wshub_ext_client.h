@@ -4595,9 +4595,9 @@ static wshub_err wshub_ext_client__rejoin(wshub_ext_client *client) {
     return err == WSHUB_ERR_APP || client->doomed ? WSHUB_OK : err;
 }
 
-/* The hub has said `connected`: rooms, what was kept, and then the application (PITFALLS d13 of the
- * field: what was emitted first leaves first). Without memory to ask for its rooms it is not what
- * it was: it drops the connection, and comes back. */
+/* The hub has said `connected`: rooms, what was kept, and then the application, so that what was
+ * emitted first leaves first. Without memory to ask for its rooms it is not what it was: it drops
+ * the connection, and comes back. */
 static void wshub_ext_client__accepted(wshub_ext_client *client, wshub_str data) {
     const wshub_ext_client_events *events = client->desc->events;
     wshub_str id;
