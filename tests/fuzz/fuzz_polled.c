@@ -81,6 +81,17 @@ static void answer_dials(wshub_io_fake *fake, bool ok) {
         streams[streams_count++ % STREAMS] = c;
     }
 }
+/* Whatever a server has set: a request says its cookies in one field, which is within its limit. */
+static void cookies_are_right(const char *request) {
+    const char *at = request ? strstr(request, "\r\nCookie: ") : NULL;
+    size_t n;
+    if (!at) return;
+    at += 10;
+    n = strcspn(at, "\r");
+    MUST(n && n <= WSHUB_EIO_COOKIES_BYTES_MAX);
+    for (; n; n--) MUST(at[n - 1] >= ' ' && (uint8_t)at[n - 1] < 127);
+    MUST(!strstr(at, "\r\nCookie: ") || strstr(at, "\r\n\r\n") < strstr(at, "\r\nCookie: "));
+}
 /* A valid answer to the last request of a stream: a 101 if that wants a WebSocket, else a 200 of
  * these bytes, with a length, in a chunk, or up to the end. */
 static void answer(wshub_io_fake *fake, wshub_conn c, unsigned how, const uint8_t *body,
@@ -94,6 +105,7 @@ static void answer(wshub_io_fake *fake, wshub_conn c, unsigned how, const uint8_
     const char *at = out.len ? strstr(out.ptr, "Sec-WebSocket-Key: ") : NULL;
     char text[256], accept[28];
     int n;
+    cookies_are_right(out.len ? out.ptr : NULL);
     if (at) {
         key.ptr = at + 19;
         key.len = 24;
