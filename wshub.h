@@ -15832,9 +15832,9 @@ WSHUB__COLD static void wshub__flush_rest(wshub *hub, wshub__conn *conn, wshub__
         wshub__out_lags(hub, conn);
     } else {
         wshub__out_took(hub, conn, took, span.len);
-        if (conn->queued) wshub__out_waits(hub, conn);
+        wshub__out_waits(hub, conn);
     }
-    if (conn->queued) wshub__flush_owed(hub, conn);
+    wshub__flush_owed(hub, conn);
 }
 
 /* Sends what is given out while settle sends, to a stream that owes nothing. Its queue is for what
@@ -15851,7 +15851,7 @@ static inline void wshub__flush_now(wshub *hub, wshub__conn *conn, wshub__span s
     bytes.ptr = wshub__seg_bytes(span.seg) + span.at;
     bytes.len = span.len;
     took = hub->io.send(hub->io.ctx, handle, &bytes, 1);
-    if ((uint64_t)took != span.len) wshub__flush_rest(hub, conn, span, took);
+    if (took < (int64_t)span.len) wshub__flush_rest(hub, conn, span, took); /* PENDING, too */
 }
 
 /* The streams of one word that settle is to look at. Whoever ends takes its mark away. */
@@ -20515,7 +20515,8 @@ static inline bool wshub__deliver_fast(wshub *hub, uint32_t index, wshub__conn *
     if (!piece->encoded || conn->more || conn->pressured ||
         (uint64_t)conn->queued + piece->span.len > conn->queue_max)
         return false;
-    if (!conn->queued && hub->flushing && !conn->blocked) {
+    /* whoever is blocked is pressured, too */
+    if (!conn->queued && hub->flushing && !WSHUB__NEVER(conn->blocked)) {
         wshub__flush_now(hub, conn, piece->span);
         tally->sent++;
         return true;

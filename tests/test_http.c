@@ -2,6 +2,12 @@
  * large or broken, and memory that ends (CONN-2, CONN-3; RFC 9112). */
 #include "hubtest.h"
 
+TEST(names_are_compared_without_regard_to_case) { /* RFC 9110 5.1 */
+    EXPECT(wshub__same("Host", "Host", 4) && wshub__same("hOsT", "HoSt", 4));
+    EXPECT(!wshub__same("Host", "Hose", 4) && !wshub__same("@", "`", 1));
+    EXPECT(wshub__same(NULL, NULL, 0)); /* nothing is nothing */
+}
+
 static bool on_request(wshub *hub, wshub_exchange r, const wshub_http *h, void *user) {
     wshub_reply reply;
     (void)user;
