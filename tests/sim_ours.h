@@ -7,6 +7,7 @@
  * connection, or waits for a time. Included by tests/sim.c. */
 #ifndef SIM_OURS_H
 #define SIM_OURS_H
+#include "memory_ours.h"
 
 enum {
     OURS = 6,
@@ -50,25 +51,10 @@ static struct ours {
     wshub_ws_pool *pool;
     our all[OURS];
     uint32_t count;
-    size_t bytes;
-    long fail_at;        /* the n-th allocation from now fails */
+    memory_ours memory;
     uint64_t deaf_until; /* who dials is not answered until then */
     uint64_t connected, accepted, lost, heard, arrived, answered;
 } ours;
-
-static void *ours_alloc(void *user, void *ptr, size_t old_bytes, size_t new_bytes) {
-    void *p;
-    (void)user;
-    if (!new_bytes) {
-        ours.bytes -= old_bytes;
-        free(ptr);
-        return NULL;
-    }
-    if (ours.fail_at && --ours.fail_at == 0) return NULL;
-    p = realloc(ptr, new_bytes);
-    if (p) ours.bytes += new_bytes - old_bytes;
-    return p;
-}
 
 static void our_blame(const our *o, const char *what, uint32_t number) {
     (void)printf("  step %u at %llu: our client %d: %s %u; said %u, arrived %u, excused to %u\n",
@@ -94,7 +80,7 @@ static void our_authenticated(wshub_ext_client *of, wshub_str id, wshub_str data
     memcpy(o->id, id.ptr, id.len);
     o->life = ++sim.lives;
     o->step = sim.step;
-    o->sure = !o->at->fail_at && !ours.fail_at;
+    o->sure = !o->at->fail_at && !ours.memory.fail_at;
     memcpy(o->was_in, o->in, sizeof o->in);
     memset(o->last, 0, sizeof o->last);
     ours.accepted++;
@@ -399,8 +385,8 @@ static void our_fault(our *o) {
     case 2: o->late_until = sim.now + (rnd(3) ? rnd(3000) : rnd(70000)); break;
     case 3: ours.deaf_until = sim.now + rnd(12000); break;
     case 4:
-        ours.fail_at = rnd(2) ? 0 : 1 + (long)rnd(60);
-        if (ours.fail_at) ours_doubt(NULL);
+        ours.memory.fail_at = rnd(2) ? 0 : 1 + (long)rnd(60);
+        if (ours.memory.fail_at) ours_doubt(NULL);
         break;
     case 5: /* its stream takes little, or everything again */
         o->slow = !o->slow;
@@ -432,7 +418,7 @@ static void ours_step(void) {
 /* The faults of theirs are over. */
 static void ours_heal(void) {
     uint32_t i;
-    ours.fail_at = 0;
+    ours.memory.fail_at = 0;
     ours.deaf_until = sim.now;
     for (i = 0; i < ours.count; i++) {
         our *o = &ours.all[i];
@@ -506,7 +492,8 @@ static void ours_begin(uint64_t seed) {
     fd.take_bytes = rnd(2) ? 0 : 1 + rnd(40);
     if (wshub_io_fake_create(&fd, &ours.net)) abort();
     pd.io = wshub_io_fake_io(ours.net);
-    pd.alloc = ours_alloc;
+    pd.alloc = memory_ours_alloc;
+    pd.alloc_user = &ours.memory;
     if (wshub_ws_pool_create(&pd, &ours.pool)) abort();
     ours.count = 1 + rnd(OURS);
     for (i = 0; i < ours.count; i++) our_begin(&ours.all[i], i);
@@ -556,7 +543,7 @@ static void ours_end(void) {
     for (i = 0; i < ours.count; i++) wshub_ext_client_destroy(ours.all[i].client);
     EXPECT(ours.connected == ours.lost && ours.accepted <= ours.connected);
     wshub_ws_pool_destroy(ours.pool);
-    EXPECT(ours.bytes == 0); /* to the byte */
+    EXPECT(ours.memory.bytes == 0); /* to the byte */
     wshub_io_fake_destroy(ours.net);
 }
 

@@ -6,6 +6,7 @@
  * it was and in its rooms again. None hangs: it wants nothing, or waits for a time. */
 #ifndef SIO_SIM_OURS_H
 #define SIO_SIM_OURS_H
+#include "memory_ours.h"
 #include "sio_sim_model.h"
 
 enum { OURS = 2, OUR_SPACES = 3, OUR_STREAMS = 32, OUR_EACH = 1000000 };
@@ -31,26 +32,11 @@ static struct ours {
     our all[OURS];
     unsigned count;
     our_stream streams[OUR_STREAMS];
-    size_t bytes;
-    long fail_at;
+    memory_ours memory;
     uint64_t deaf_until;
     bool settles; /* nothing goes wrong any more */
 } ours;
 static uint64_t ours_connected, ours_arrived, ours_heard;
-
-static void *our_alloc(void *user, void *ptr, size_t old_bytes, size_t new_bytes) {
-    void *p;
-    (void)user;
-    if (!new_bytes) {
-        ours.bytes -= old_bytes;
-        free(ptr);
-        return NULL;
-    }
-    if (ours.fail_at && --ours.fail_at == 0) return NULL;
-    p = realloc(ptr, new_bytes);
-    if (p) ours.bytes += new_bytes - old_bytes;
-    return p;
-}
 
 static unsigned our_space(const our *o, const wshub_sio_socket *sock) {
     unsigned i = 0;
@@ -260,8 +246,8 @@ static void our_fault(our *o) {
         if (stream->here.id) stream->late_until = now + any_of(4000);
         break;
     case 3: ours.deaf_until = now + any_of(9000); break;
-    case 4: ours.fail_at = 1 + (long)any_of(60); break;
-    case 5: ours.fail_at = 0; break;
+    case 4: ours.memory.fail_at = 1 + (long)any_of(60); break;
+    case 5: ours.memory.fail_at = 0; break;
     default: (void)wshub_sio_socket_disconnect(o->socks[any_of(OUR_SPACES)]); break;
     }
 }
@@ -297,7 +283,7 @@ static void ours_step(void) {
 /* What was due to who is connected has been heard, once nothing stands between. */
 static void ours_drain(void) {
     unsigned i, k;
-    ours.fail_at = 0;
+    ours.memory.fail_at = 0;
     ours.deaf_until = 0;
     for (i = 0; i < OUR_STREAMS; i++) ours.streams[i].late_until = 0;
     ours_pump();
@@ -345,7 +331,8 @@ static void ours_begin(void) {
     fd.take_bytes = any_of(3) ? 0 : 1 + any_of(40);
     MUST(wshub_io_fake_create(&fd, &ours.net) == WSHUB_OK);
     pd.io = wshub_io_fake_io(ours.net);
-    pd.alloc = our_alloc;
+    pd.alloc = memory_ours_alloc;
+    pd.alloc_user = &ours.memory;
     MUST(wshub_ws_pool_create(&pd, &ours.pool) == WSHUB_OK);
     ours.count = 1 + seed % OURS;
     for (i = 0; i < ours.count; i++) our_begin(&ours.all[i], i);
@@ -387,7 +374,7 @@ static void ours_end(void) {
     for (i = 0; i < ours.count; i++) wshub_sio_client_destroy(ours.all[i].client);
     for (i = 0; i < OUR_STREAMS; i++) our_stream_over(&ours.streams[i]);
     wshub_ws_pool_destroy(ours.pool);
-    MUST(ours.bytes == 0);
+    MUST(ours.memory.bytes == 0);
     wshub_io_fake_destroy(ours.net);
 }
 #endif /* SIO_SIM_OURS_H */
