@@ -1251,8 +1251,8 @@
  *   into out_about->peer. connect() takes a wshub_dial, whose address is what it took:
  *   &(wshub_dial){.address = "host:port"}. close(flush) has no clock of the io's while its
  *   owner is there. Report a half-close by wshub_io_owner.ended, or closed() as before, where
- *   that is NULL. Optional: heard_ms, taken, log, log_level. wshub_io_owner.due is for an io that
- *   somebody else's loop waits for.
+ *   that is NULL. Optional: heard_ms, taken, log, log_level, secure. wshub_io_owner.due is for an io
+ *   that somebody else's loop waits for.
  * - wshub_io_sock_poller (WSHUB_POLLER_VERSION): it can be asked for WSHUB_IO_SOCK_GONE alone,
  *   and tells it with READ and WRITE for an error or the end of both directions.
  * - wshub_bus (WSHUB_BUS_VERSION): orders call no report. Optional entries: pending, alarm,
@@ -2117,7 +2117,7 @@ typedef struct wshub_iter {
 
 /* Of wshub_io, of its owner's table, and of what they hand to each other: whoever agrees with an
  * io on this number can also be its owner. */
-#define WSHUB_IO_VERSION 3
+#define WSHUB_IO_VERSION 4
 
 /* Whom bytes are for: a hub, a layer such as TLS, a guest. Its io calls these on the owner's
  * thread, and never from inside an order. Any report may give orders, and may end the owner: the
@@ -2125,8 +2125,8 @@ typedef struct wshub_iter {
  * required but ended, due, and sent where send() never pends. */
 typedef struct wshub_io_owner {
     void *ctx; /* the owner's own; the io hands it back and looks at nothing in it */
-    /* A stream is there: it came in, or what was dialled is connected. The first word about it. A
-     * hub refuses, and closes, one that is named as none may be (wshub_conn), or by the number of
+    /* A stream is there: it came in, or what was dialled is connected. The first word about it, but
+     * for who has asked for TLS on it since (wshub_io.secure). A hub refuses, and closes, one that is named as none may be (wshub_conn), or by the number of
      * another of which closed() has not been said; one that is reported twice stays as it is. */
     void (*opened)(void *ctx, wshub_conn conn);
     /* count > 0 bytes have arrived; they are the owner's, to write into, until it returns. */
@@ -2281,6 +2281,21 @@ typedef struct wshub_io {
      * of the stream, it is closed there. NULL: streams stay where they are. */
     wshub_err (*hand_over)(void *ctx, wshub_conn conn, const struct wshub_io *to,
                            const wshub_span *spans, size_t count);
+    /* Begins TLS, as who dials, on a stream that a guest has opened in the clear and that is open:
+     * behind the 200 of an HTTP proxy, say. What send() has taken leaves ahead of the handshake,
+     * and sent() is reported of what pends; the guest has nothing that waits beside it. Then, as
+     * when a secure stream is dialled: opened() follows once more, behind the handshake, or
+     * closed(), inside of which error() says why. Until then send() takes nothing and received(),
+     * ended() and drained() are not reported; opened() stands for drained(), and a pause goes on
+     * behind it.
+     *   dial   borrowed. Of it server_name, which is required, and verify are looked at
+     *   bytes  count of them, copied: what was received behind the last word in the clear. A server
+     *          says nothing before it is asked, but what came is TLS's to judge
+     * Returns OK; STALE: there is no such stream of a guest that is open and in the clear; PARAM:
+     * no server_name; NOMEM, or IO: what it is to be verified with cannot be read, as error() says.
+     * After an error nothing has changed. NULL: TLS begins with the stream, or there is none. */
+    wshub_err (*secure)(void *ctx, wshub_conn conn, const wshub_dial *dial, const uint8_t *bytes,
+                        size_t count);
 } wshub_io;
 
 /* One message on a bus; both may hold any bytes. */

@@ -15,7 +15,8 @@
  *     requests with answers, encryption by hooks; it comes back by itself, after a backoff with
  *     chance, is in its rooms again, and sends what it kept, once and in order
  * [x] TLS where the io has it: `wss` is dialled as secure (wshub_dial.secure)
- * [ ] `wss` through a proxy: an io that begins TLS on a stream that is there does not exist yet
+ * [x] `wss` and `https` through a proxy, where the io can begin TLS on a stream that is there
+ *     (wshub_io.secure)
  * [x] permessage-deflate (RFC 7692) by a codec, as the hub's (wshub_ws_pool_desc.deflate): offered
  *     if asked for, and every answer to it that is valid is kept
  *
@@ -66,11 +67,11 @@
  *
  * ---- the states of a WebSocket ----
  * STARTING, or RESOLVING while its name's addresses are awaited, DIALLING while they are tried,
- * PROXY until the proxy has answered, UPGRADING until the server has; then OPEN, or HTTP for a
- * line of requests, which has no handshake; CLOSING behind our Close, ENDING when both have been
- * seen, or the peer failed: nothing more is read, and the end of the stream is awaited for
- * close_timeout_ms. FAILED, of which ended() is owed and there is no stream; CUT, when the
- * stream's closed() is awaited. */
+ * PROXY until the proxy has answered, SECURING while TLS begins behind it, UPGRADING until the
+ * server has answered; then OPEN, or HTTP for a line of requests, which has no handshake; CLOSING
+ * behind our Close, ENDING when both have been seen, or the peer failed: nothing more is read, and
+ * the end of the stream is awaited for close_timeout_ms. FAILED, of which ended() is owed and there
+ * is no stream; CUT, when the stream's closed() is awaited. */
 #ifndef WSHUB_EXT_CLIENT_H
 #define WSHUB_EXT_CLIENT_H
 #ifndef WSHUB_H
@@ -274,8 +275,9 @@ typedef struct wshub_ws_desc {
     const wshub_header *headers;
     size_t headers_count;
     /* A proxy that is asked to CONNECT: `http://host:port` or `http://user:password@host:port`,
-     * where % stands for bytes. Its credentials go to it alone. NULL: none; copied. Only for
-     * `ws`. */
+     * where % stands for bytes. Its credentials go to it alone. NULL: none; copied. For `wss` TLS
+     * begins behind the proxy's answer, with the server; where the io cannot do that
+     * (wshub_io.secure), nothing is dialled, and ended() is told with TLS. */
     const char *proxy;
     /* Offers permessage-deflate, where the pool has a codec: what comes may be compressed, and what
      * is sent is, where that makes it shorter. */
@@ -440,10 +442,10 @@ typedef struct wshub_ws_http_events {
 /* Opens a line. Whatever happens from here on is told by ended(), never by this call.
  *   desc      borrowed. url: `http` or `https`, what stands behind host and port is not looked at.
  *             events is not used, nor what is of messages: protocols, deflate, redirects_max,
- *             message_timeout_ms, unsent_bytes_max. headers: of each request. proxy: is sent the
- *             requests themselves, whose target is then the whole URL (RFC 9112 3.2.2), and not
- *             asked to CONNECT, which many refuse.
- *             connect_timeout_ms: until its stream is there. idle_timeout_ms: so long without a
+ *             message_timeout_ms, unsent_bytes_max. headers: of each request. proxy: for `https` as
+ *             for `wss`; for `http` it is sent the requests themselves, whose target is then the
+ *             whole URL (RFC 9112 3.2.2), and not asked to CONNECT, which many refuse.
+ *             connect_timeout_ms: until its stream is there, secure if it is to be. idle_timeout_ms: so long without a
  *             request it ends itself; sooner if the server says that it will (Keep-Alive).
  *             message_bytes_max: of the body of an answer
  *   events    required; borrowed until ended()
@@ -711,6 +713,7 @@ typedef enum wshub_ws__state {
     WSHUB_WS__RESOLVING,
     WSHUB_WS__DIALLING,
     WSHUB_WS__PROXY,
+    WSHUB_WS__SECURING,
     WSHUB_WS__UPGRADING,
     WSHUB_WS__HTTP,
     WSHUB_WS__OPEN,
@@ -2347,6 +2350,12 @@ static bool wshub_ws__put_upgrade(wshub_ws_pool *pool, wshub_ws__line *line, con
            wshub_ws__put_z(pool, line, "\r\n");
 }
 
+/* Is a proxy between, that passes on what it cannot read? Of a line in the clear it takes the
+ * requests themselves. */
+static bool wshub_ws__tunnels(const wshub_ws__line *line) {
+    return line->attempt->proxy_host[0] && (!line->http || line->attempt->parts.secure);
+}
+
 /* A line of HTTP has its stream, to the server or to a proxy: what it was asked meanwhile goes
  * out. */
 static void wshub_ws__http_ready(wshub_ws_pool *pool, wshub_ws__line *line) {
@@ -2366,13 +2375,13 @@ static void wshub_ws__http_ready(wshub_ws_pool *pool, wshub_ws__line *line) {
     wshub_ws__touch(pool, line);
 }
 
-/* The stream is there, or the proxy has let us through: the request goes out. */
+/* The stream is there, or the proxy has let us through, and TLS has begun: the request goes out. */
 static void wshub_ws__request(wshub_ws_pool *pool, wshub_ws__line *line, bool to_proxy) {
     uint8_t nonce[16];
     char key[24];
     wshub_str text;
 
-    if (line->http) { /* a proxy takes its requests as they are */
+    if (line->http && !to_proxy) {
         wshub_ws__http_ready(pool, line);
         return;
     }
@@ -2473,7 +2482,8 @@ static const char *wshub_ws__redirect(wshub_ws_pool *pool, wshub_ws__line *line,
         !wshub_ws_url_read(wshub_str_z(text), &parts))
         return "redirected to what is no URL of a WebSocket";
     if (attempt->parts.secure && !parts.secure) return "redirected from wss to ws";
-    if (parts.secure && attempt->proxy_host[0]) return "redirected to wss behind a proxy";
+    if (parts.secure && attempt->proxy_host[0] && !pool->io.secure)
+        return "redirected to wss behind a proxy, where this io cannot begin TLS";
     if (parts.secure != attempt->parts.secure || parts.port != port ||
         parts.host.len != attempt->parts.host.len ||
         memcmp(parts.host.ptr, attempt->parts.host.ptr, parts.host.len) != 0)
@@ -2551,6 +2561,17 @@ static void wshub_ws__upgraded(wshub_ws_pool *pool, wshub_ws__line *line,
     if (count && wshub_ws__listens(pool, id)) wshub_ws__feed(pool, line, rest, count);
 }
 
+/* Whom TLS is with: the server, and never the proxy. name: the dial's, as long as that is used. */
+static void wshub_ws__dial_fill(const wshub_ws__attempt *attempt, char name[WSHUB_WS__HOST_MAX + 1],
+                                wshub_dial *out_dial) {
+    memset(out_dial, 0, sizeof *out_dial);
+    memcpy(name, attempt->parts.host.ptr, attempt->parts.host.len);
+    name[attempt->parts.host.len] = 0;
+    out_dial->secure = attempt->parts.secure;
+    out_dial->server_name = name;
+    out_dial->verify = attempt->verify;
+}
+
 /* The proxy says no. */
 static void wshub_ws__proxy_refused(wshub_ws_pool *pool, wshub_ws__line *line,
                                     const wshub_ws__answer *answer) {
@@ -2566,13 +2587,44 @@ static void wshub_ws__proxy_refused(wshub_ws_pool *pool, wshub_ws__line *line,
     wshub_ws__fail(pool, line, WSHUB_WS_END_PROXY, text);
 }
 
+/* TLS with the server begins behind the proxy's answer, `head` bytes in `in`: what lies behind them
+ * came in the same read, and is TLS's. */
+static void wshub_ws__secure(wshub_ws_pool *pool, wshub_ws__line *line, size_t head) {
+    const wshub_ws__attempt *attempt = line->attempt;
+    char name[WSHUB_WS__HOST_MAX + 1];
+    wshub_dial dial;
+    wshub_conn conn;
+    wshub_err err;
+
+    if (line->out.len > line->out_at) { /* it would leave encrypted */
+        wshub_ws__fail(pool, line, WSHUB_WS_END_PROXY,
+                       "the proxy answers before it has been asked");
+        return;
+    }
+    wshub_ws__dial_fill(attempt, name, &dial);
+    conn.id = line->conn;
+    err = pool->io.secure(pool->io.ctx, conn, &dial, line->in.ptr + head, line->in.len - head);
+    if (err) {
+        wshub_ws__fail(pool, line, err == WSHUB_ERR_NOMEM ? WSHUB_WS_END_MEMORY : WSHUB_WS_END_TLS,
+                       err == WSHUB_ERR_NOMEM ? NULL
+                       : pool->io.error       ? pool->io.error(pool->io.ctx)
+                                              : wshub_strerror(err));
+        return;
+    }
+    line->attempt->heads += (uint32_t)head;
+    wshub_ws__bytes_free(pool, &line->in);
+    wshub_ws__to(pool, line, WSHUB_WS__SECURING);
+}
+
 /* The proxy's answer is whole. */
 static void wshub_ws__proxied(wshub_ws_pool *pool, wshub_ws__line *line,
-                              const wshub_ws__answer *answer) {
-    if (answer->status >= 200 && answer->status < 300)
-        wshub_ws__request(pool, line, false);
-    else
+                              const wshub_ws__answer *answer, size_t head) {
+    if (answer->status < 200 || answer->status >= 300)
         wshub_ws__proxy_refused(pool, line, answer);
+    else if (line->attempt->parts.secure)
+        wshub_ws__secure(pool, line, head);
+    else
+        wshub_ws__request(pool, line, false);
 }
 
 /* The server's answer is whole, and no 101. */
@@ -2612,9 +2664,9 @@ static void wshub_ws__answered(wshub_ws_pool *pool, wshub_ws__line *line, size_t
     in = line->in; /* views lie in it */
     if (answer.status != 101 || proxy) {
         bool more = proxy || answer.status < 200; /* another answer may lie behind */
-        if (answer.status >= 200 && proxy) wshub_ws__proxied(pool, line, &answer);
+        if (answer.status >= 200 && proxy) wshub_ws__proxied(pool, line, &answer, head);
         if (answer.status >= 200 && !proxy) wshub_ws__refused(pool, line, &answer);
-        if (proxy && answer.status == 101) wshub_ws__proxied(pool, line, &answer);
+        if (proxy && answer.status == 101) wshub_ws__proxied(pool, line, &answer, head);
         if (!more || line->in.ptr != in.ptr) return;
         if (line->attempt) line->attempt->heads += (uint32_t)head;
         line->in.len -= (uint32_t)head;
@@ -2985,19 +3037,15 @@ static void wshub_ws__dial_on(wshub_ws_pool *pool, wshub_ws__line *line);
 /* Dials an address. False: the io would not, and line->text says why. */
 static bool wshub_ws__dial(wshub_ws_pool *pool, wshub_ws__line *line, const char *address,
                            uint64_t *out_conn) {
-    wshub_ws__attempt *attempt = line->attempt;
     char name[WSHUB_WS__HOST_MAX + 1];
     wshub_dial dial;
     wshub_conn conn;
     wshub_err err;
 
-    memset(&dial, 0, sizeof dial);
-    memcpy(name, attempt->parts.host.ptr, attempt->parts.host.len);
-    name[attempt->parts.host.len] = 0;
+    wshub_ws__dial_fill(line->attempt, name, &dial);
     dial.address = address;
-    dial.secure = attempt->parts.secure;
-    dial.server_name = name;
-    dial.verify = attempt->verify;
+    if (line->attempt->proxy_host[0])
+        dial.secure = false; /* it is not the proxy that TLS is with */
     conn.id = 0;
     err = pool->io.connect(pool->io.ctx, pool, &dial, &conn);
     if (!err && !wshub_ws__map(pool, conn.id, line)) {
@@ -3015,17 +3063,19 @@ static bool wshub_ws__dial(wshub_ws_pool *pool, wshub_ws__line *line, const char
     return true;
 }
 
-/* No address has taken it. What the io has said last tells more. */
+/* No address has taken it, or TLS behind the proxy has failed. What the io has said last tells
+ * more. */
 static void wshub_ws__unreached(wshub_ws_pool *pool, wshub_ws__line *line) {
     /* of WSHUB_TLS_FAILURES (wshub_io_tls.h): EXPIRED, NAME, UNTRUSTED */
     static const char *const refused[] = {"a certificate is not valid", "certificate is not for",
                                           "certificate leads to nobody"};
     size_t i;
-    bool secure = line->attempt->parts.secure;
+    bool securing = line->state == WSHUB_WS__SECURING;
+    bool secure = securing || (line->attempt->parts.secure && !line->attempt->proxy_host[0]);
     const char *said = pool->io.error ? pool->io.error(pool->io.ctx) : "";
     wshub_ws_why why = WSHUB_WS_END_CONNECT;
 
-    if (secure && strstr(said, "TLS")) why = WSHUB_WS_END_TLS;
+    if (securing || (secure && strstr(said, "TLS"))) why = WSHUB_WS_END_TLS;
     for (i = 0; secure && i < sizeof refused / sizeof *refused; i++) {
         if (strstr(said, refused[i])) why = WSHUB_WS_END_CERTIFICATE;
     }
@@ -3087,6 +3137,11 @@ static void wshub_ws__start(wshub_ws_pool *pool, wshub_ws__line *line) {
     wshub_ask question;
 
     WSHUB_ASSERT(attempt);
+    if (attempt->proxy_host[0] && attempt->parts.secure && !pool->io.secure) {
+        wshub_ws__fail(pool, line, WSHUB_WS_END_TLS,
+                       "proxy: this io cannot begin TLS behind one (wshub_io.secure)");
+        return;
+    }
     memset(host, 0, sizeof host);
     if (attempt->proxy_host[0])
         memcpy(host, attempt->proxy_host, sizeof host);
@@ -3206,7 +3261,9 @@ static void wshub_ws__on_opened(void *ctx, wshub_conn conn) {
         line->attempt->tried = line->attempt->addresses_count = 0;
         line->conn = conn.id;
         wshub_ws__text_free(pool, &line->text);
-        wshub_ws__request(pool, line, line->attempt->proxy_host[0] != 0);
+        wshub_ws__request(pool, line, wshub_ws__tunnels(line));
+    } else if (line && line->state == WSHUB_WS__SECURING && line->conn == conn.id) {
+        wshub_ws__request(pool, line, false);
     }
     wshub_ws__leave(pool);
 }
@@ -3319,6 +3376,8 @@ static void wshub_ws__on_closed(void *ctx, wshub_conn conn) {
             if (line->state == WSHUB_WS__HTTP && line->http->asked) line->why = WSHUB_WS_END_EARLY;
             if (line->attempt && line->moves)
                 wshub_ws__moved(pool, line);
+            else if (line->state == WSHUB_WS__SECURING)
+                wshub_ws__unreached(pool, line);
             else if (line->attempt)
                 wshub_ws__fail(pool, line, WSHUB_WS_END_EARLY, NULL);
             else
@@ -3580,7 +3639,6 @@ static const char *wshub_ws__desc_problem(const wshub_ws_desc *desc, size_t desc
     }
     if (desc->proxy && !wshub_ws__proxy_read(desc->proxy, &host, &port, &credentials))
         return "proxy: none, as in http://host:port or http://user:password@host:port";
-    if (desc->proxy && url.secure) return http ? "proxy: not for https" : "proxy: not for wss";
     if (!wshub_ws__in_range(desc->deflate_bytes_min, true, WSHUB_WS__COUNT_MAX))
         return "deflate_bytes_min: up to 2^30, or WSHUB_OFF";
     if (desc->redirects_max > WSHUB_WS__REDIRECTS_MAX) return "redirects_max: up to 20";
@@ -3750,6 +3808,7 @@ static uint32_t wshub_ws__or(uint32_t value, uint32_t otherwise) {
 static bool wshub_ws__http_fill(wshub_ws_pool *pool, wshub_ws__line *line,
                                 const wshub_ws_http_events *events) {
     const wshub_ws__attempt *attempt = line->attempt;
+    bool reads = attempt->proxy_host[0] && !attempt->parts.secure; /* the proxy reads requests */
     wshub_ws__http *http;
 
     http = (wshub_ws__http *)wshub_ws_alloc(pool, NULL, 0, sizeof *http);
@@ -3759,7 +3818,7 @@ static bool wshub_ws__http_fill(wshub_ws_pool *pool, wshub_ws__line *line,
     http->events = events;
     http->deadline_ms = WSHUB_NEVER;
     http->keep_ms = line->idle_ms;
-    if (attempt->proxy_host[0]) {
+    if (reads) {
         if (!wshub_ws__put_z(pool, line, "http://") ||
             !wshub_ws__put_host(pool, line, attempt->parts.port_said))
             return false;
@@ -3769,7 +3828,7 @@ static bool wshub_ws__http_fill(wshub_ws_pool *pool, wshub_ws__line *line,
     if (!wshub_ws__put_z(pool, line, " HTTP/1.1\r\nHost: ") ||
         !wshub_ws__put_host(pool, line, attempt->parts.port_said) ||
         !wshub_ws__put_z(pool, line, "\r\n") ||
-        (attempt->proxy_auth && !wshub_ws__put_auth(pool, line, attempt->proxy_auth)) ||
+        (reads && attempt->proxy_auth && !wshub_ws__put_auth(pool, line, attempt->proxy_auth)) ||
         (attempt->headers && !wshub_ws__put_z(pool, line, attempt->headers)))
         return false;
     http->front = line->out;

@@ -6,7 +6,8 @@
  * [x] half-closes either way; peers that keep silent on our end, or answer pings as browsers do
  * [x] virtual time: advancing goes from deadline to deadline, nothing sleeps; a process that is
  *     late
- * [x] guests and their outgoing streams, answered or refused by the test
+ * [x] guests and their outgoing streams, answered or refused by the test; TLS that is begun on one
+ *     is answered like another dial, and its bytes are the owner's own
  * [x] what is known about a stream, TLS and certificates included, as the test says
  * [x] log lines are kept, to be looked at
  * [x] completion style sending (WSHUB_IO_PENDING), pausing, sends and randomness that fail; all of
@@ -44,10 +45,11 @@
  * pings: wshub_io_fake_pongs().
  *
  * ---- the states of a stream ----
- * OPEN, or first DIALLING (a guest waits for the test's answer), or UNTOLD (it came during a
- * stall). When its owner closes it with flush it is ENDING until its peer ends too, which it does
- * at once unless it is silent; SHUT when closed() is owed; GONE when that was told. It stays
- * readable then, until wshub_io_fake_forget(), so that a test can look at what was sent last. */
+ * OPEN, or first DIALLING (a guest waits for the test's answer, and once more where it has TLS
+ * begin), or UNTOLD (it came during a stall). When its owner closes it with flush it is ENDING until
+ * its peer ends too, which it does at once unless it is silent; SHUT when closed() is owed; GONE
+ * when that was told. It stays readable then, until wshub_io_fake_forget(), so that a test can look
+ * at what was sent last. */
 #ifndef WSHUB_IO_FAKE_H
 #define WSHUB_IO_FAKE_H
 #ifndef WSHUB_H
@@ -78,6 +80,7 @@ typedef struct wshub_io_fake_desc {
     bool no_wake;              /* leave wshub_io.wake NULL */
     bool no_heard;             /* leave wshub_io.heard_ms NULL */
     bool no_log;               /* leave wshub_io.log NULL */
+    bool no_secure;            /* leave wshub_io.secure NULL */
     wshub_log_level log_level; /* 0: as the hub's description says; wshub_io.log_level */
     /* Called after every settle, as for wshub_self_check(). NULL: nothing is. */
     void (*on_step)(void *user);
@@ -238,16 +241,18 @@ WSHUB_API void wshub_io_fake_set_about(wshub_io_fake *f, const wshub_about *abou
 
 /* ---- streams that guests open: this side is whom they dial ---- */
 
-/* Finds a stream that a guest wants to open and nobody has answered yet. out_address: where to;
- * a view, valid until it is answered; may be NULL. False: there is none. */
+/* Finds a stream that a guest wants to open, or to have TLS begin on, and nobody has answered yet.
+ * out_address: where to; a view, valid until it is answered; may be NULL. False: there is none. */
 WSHUB_API bool wshub_io_fake_dialled(wshub_io_fake *f, wshub_conn *out_conn,
                                      const char **out_address);
 
 /* Returns all that its guest asked for: the name, whether it is to be secure, how far it is
- * verified. A view, valid until it is answered. NULL: nobody dials on this stream. */
+ * verified; where TLS is to begin, the address is that of before. A view, valid until it is
+ * answered. NULL: nobody dials on this stream. */
 WSHUB_API const wshub_dial *wshub_io_fake_dial(const wshub_io_fake *f, wshub_conn c);
 
-/* Answers it. ok: it is open, and this side is its peer; else it has failed. */
+/* Answers it. ok: it is open, and this side is its peer; else it has failed. What its guest gave to
+ * wshub_io.secure as come already, it receives then, as if TLS had opened it. */
 WSHUB_API void wshub_io_fake_answer(wshub_io_fake *f, wshub_conn c, bool ok);
 
 /* ---- a WebSocket on top ---- */
@@ -439,7 +444,8 @@ static void wshub_io_fake__to(wshub_io_fake__peer *peer, wshub_io_fake__state to
         /* UNTOLD */ WSHUB_IO_FAKE__BIT(OPEN) | WSHUB_IO_FAKE__BIT(GONE),
         /* DIALLING */ WSHUB_IO_FAKE__BIT(OPEN) | WSHUB_IO_FAKE__BIT(SHUT) |
             WSHUB_IO_FAKE__BIT(GONE),
-        /* OPEN */ WSHUB_IO_FAKE__BIT(ENDING) | WSHUB_IO_FAKE__BIT(SHUT) | WSHUB_IO_FAKE__BIT(GONE),
+        /* OPEN */ WSHUB_IO_FAKE__BIT(DIALLING) | WSHUB_IO_FAKE__BIT(ENDING) |
+            WSHUB_IO_FAKE__BIT(SHUT) | WSHUB_IO_FAKE__BIT(GONE),
         /* ENDING */ WSHUB_IO_FAKE__BIT(SHUT) | WSHUB_IO_FAKE__BIT(GONE),
         /* SHUT */ WSHUB_IO_FAKE__BIT(GONE),
         /* GONE */ WSHUB_IO_FAKE__BIT(FREE)};
@@ -627,6 +633,7 @@ static int64_t wshub_io_fake__send(void *ctx, wshub_conn c, const wshub_span *sp
 
     fake->sends++;
     for (i = 0; i < count; i++) total += spans[i].len;
+    if (peer && peer->state == WSHUB_IO_FAKE__DIALLING) return 0;
     if (!peer || peer->state != WSHUB_IO_FAKE__OPEN) return (int64_t)total;
 
     if (faulty && fake->fault == WSHUB_IO_FAKE_BREAKS) {
@@ -753,6 +760,34 @@ static wshub_err wshub_io_fake__connect(void *ctx, void *guest_ctx, const wshub_
     return WSHUB_OK;
 }
 
+/* TLS is to begin: from here on it is as if it was dialled anew. */
+static wshub_err wshub_io_fake__secure(void *ctx, wshub_conn c, const wshub_dial *dial,
+                                       const uint8_t *bytes, size_t count) {
+    wshub_io_fake *fake = (wshub_io_fake *)ctx;
+    wshub_io_fake__peer *peer = wshub_io_fake__get(fake, c);
+    wshub_dial again;
+    char *texts, *before;
+
+    if (!dial->server_name) return WSHUB_ERR_PARAM;
+    if (!peer || peer->state != WSHUB_IO_FAKE__OPEN || !peer->guest || peer->dial.secure)
+        return WSHUB_ERR_STALE;
+    WSHUB_ASSERT(!peer->blocked); /* the guest has nothing that waits */
+    texts = (char *)malloc(strlen(peer->dial.address) + strlen(dial->server_name) + 2);
+    if (!texts || !wshub_io_fake__add(&peer->in, bytes, count)) {
+        free(texts);
+        return WSHUB_ERR_NOMEM;
+    }
+
+    before = peer->texts;
+    again = *dial;
+    again.address = peer->dial.address;
+    again.secure = true;
+    wshub_io_fake__dial_keep(peer, &again, texts);
+    free(before);
+    wshub_io_fake__to(peer, WSHUB_IO_FAKE__DIALLING);
+    return WSHUB_OK;
+}
+
 static const char *wshub_io_fake__error(void *ctx) {
     (void)ctx;
     return "cannot connect: the test says no";
@@ -831,6 +866,10 @@ static void wshub_io_fake__deliver(wshub_io_fake *fake, wshub_conn c, const uint
         const wshub_io_owner *owner = peer ? wshub_io_fake__whose(fake, peer) : NULL;
         size_t k = n - at < step ? n - at : step;
         uint8_t *copy;
+        if (owner && peer->state == WSHUB_IO_FAKE__DIALLING) { /* TLS is to begin in between */
+            (void)wshub_io_fake__add(&peer->in, bytes + at, n - at);
+            return;
+        }
         if (!owner || peer->state != WSHUB_IO_FAKE__OPEN) return;
         if (peer->paused) {
             (void)wshub_io_fake__add(&peer->in, bytes + at, n - at);
@@ -1148,6 +1187,7 @@ static void wshub_io_fake__table(wshub_io_fake *fake) {
     fake->io.log = fake->desc.no_log ? NULL : wshub_io_fake__log;
     fake->io.log_level = fake->desc.log_level;
     fake->io.hand_over = wshub_io_fake__hand_over;
+    fake->io.secure = fake->desc.no_secure ? NULL : wshub_io_fake__secure;
 }
 
 WSHUB_API wshub_err wshub_io_fake_create_versioned(const wshub_io_fake_desc *desc,
@@ -1236,6 +1276,7 @@ WSHUB_API void wshub_io_fake_answer(wshub_io_fake *fake, wshub_conn c, bool ok) 
     owner = wshub_io_fake__whose(fake, peer);
     WSHUB_ASSERT(owner); /* who leaves takes what it dials along */
     wshub_io_fake__to(peer, WSHUB_IO_FAKE__OPEN);
+    wshub_io_fake__list(fake, peer);
     owner->opened(owner->ctx, c);
     wshub_io_fake_run(fake);
 }

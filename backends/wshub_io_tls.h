@@ -19,6 +19,7 @@
  *     without a further event
  * [x] a record that was written once is never written again: what the io below did not take is
  *     kept as it is
+ * [x] TLS begun on a stream that was dialled in the clear (wshub_io.secure), behind a proxy say
  * [ ] handing a stream to another thread's io: this table has no hand_over, so that
  *     wshub_conn_hand_over() returns WSHUB_ERR_PARAM, and the request is to be answered here
  *
@@ -48,8 +49,8 @@
  * knows nothing (but for the name that a guest was given); OPEN; HALF when the peer's close_notify
  * has come, which is ended() to the owner. ENDING: the owner has closed it, and what is owed is on
  * its way, our close_notify behind it. FAILED: our alert is out, and a short clock runs. GONE:
- * closed below, of which closed() is awaited. A stream of a listener in the clear is PLAIN, and
- * everything of it is passed on. */
+ * closed below, of which closed() is awaited. A stream of a listener in the clear, or dialled so, is
+ * PLAIN, and everything of it is passed on, until its owner has TLS begin on it: HELLO. */
 #ifndef WSHUB_IO_TLS_H
 #define WSHUB_IO_TLS_H
 #ifndef WSHUB_H
@@ -361,12 +362,13 @@ struct wshub_io_tls__stream {
     uint8_t head_len;
     uint8_t state;  /* wshub_io_tls__state */
     uint8_t verify; /* a client's */
+    size_t pends;   /* bytes of the owner's own, in the clear, that the io below sends yet */
     bool client, secure;
     bool told;       /* its owner knows of it, and gets closed() */
     bool paused;     /* by its owner */
     bool blocked;    /* a send was short: drained() is owed */
     bool owed;       /* it is in the list of those whose bytes wait to be opened */
-    bool fin;        /* the io below has told of its end, while bytes waited */
+    bool fin;        /* the io below has told of its end: while bytes waited, or in the clear */
     bool flushed;    /* ENDING: the io below was told */
     bool peer_ended; /* its close_notify has come, or, behind ours, the end below */
     bool dead;
@@ -710,7 +712,7 @@ static void wshub_io_tls__to(wshub_io_tls__stream *s, wshub_io_tls__state to) {
     static const unsigned may[WSHUB_IO_TLS__STATES] = {
         /* DIALLING */ WSHUB_IO_TLS__BIT(PLAINLY) | WSHUB_IO_TLS__BIT(HELLO) |
             WSHUB_IO_TLS__BIT(GONE),
-        /* PLAINLY */ WSHUB_IO_TLS__BIT(GONE),
+        /* PLAINLY */ WSHUB_IO_TLS__BIT(HELLO) | WSHUB_IO_TLS__BIT(GONE),
         /* HELLO */ WSHUB_IO_TLS__BIT(OPEN) | WSHUB_IO_TLS__BIT(FAILED) | WSHUB_IO_TLS__BIT(GONE),
         /* OPEN */ WSHUB_IO_TLS__BIT(HALF) | WSHUB_IO_TLS__BIT(ENDING) | WSHUB_IO_TLS__BIT(FAILED) |
             WSHUB_IO_TLS__BIT(GONE),
@@ -835,6 +837,12 @@ static void wshub_io_tls__bury(wshub_io_tls *tls) {
     }
 }
 
+/* Whether it was in the clear, and its handshake has not begun: it does when the io below has sent
+ * all that was said before. */
+static bool wshub_io_tls__begins(const wshub_io_tls__stream *s) {
+    return s->client && s->state == WSHUB_IO_TLS__HELLO && !s->session;
+}
+
 /* ---- what holds between two calls ---- */
 
 #if defined(WSHUB_SELF_CHECK) && !defined(NDEBUG)
@@ -859,7 +867,9 @@ static void wshub_io_tls__stream_check(const wshub_io_tls *tls, const wshub_io_t
                  state == WSHUB_IO_TLS__ENDING);
     WSHUB_ASSERT(state != WSHUB_IO_TLS__FAILED || s->queue == &tls->lingering);
     WSHUB_ASSERT(state != WSHUB_IO_TLS__ENDING || s->told || s->queue == &tls->lingering);
-    WSHUB_ASSERT(!s->in.len || talks);
+    WSHUB_ASSERT(!s->in.len || talks || wshub_io_tls__begins(s));
+    WSHUB_ASSERT(!s->pends || state == WSHUB_IO_TLS__PLAINLY || state == WSHUB_IO_TLS__GONE ||
+                 wshub_io_tls__begins(s));
     WSHUB_ASSERT(s->in.at <= s->in.len && s->out.at <= s->out.len && s->flight.at <= s->flight.len);
     WSHUB_ASSERT(!s->flushed || state >= WSHUB_IO_TLS__ENDING);
 }
@@ -1288,10 +1298,12 @@ static void wshub_io_tls__shake(wshub_io_tls *tls, wshub_io_tls__stream *s, wshu
     wshub_tls_facts facts;
 
     WSHUB_ASSERT(s->state == WSHUB_IO_TLS__HELLO);
-    if (!s->session && !wshub_io_tls__head(tls, s, in)) return;
+    if (!s->session && !s->client && !wshub_io_tls__head(tls, s, in)) return;
+    if (!s->session && s->client && !wshub_io_tls__begin(tls, s)) return;
     if (wshub_io_tls__call(tls, s, in) != 1) return;
     wshub_io_tls__shaken(tls, s);
     wshub_io_tls__to(s, WSHUB_IO_TLS__OPEN);
+    s->blocked = false; /* its owner may send: opened() says so */
     tls->stats.handshakes++;
     memset(&facts, 0, sizeof facts);
     tls->engine->facts(s->session, &facts);
@@ -1312,7 +1324,7 @@ static void wshub_io_tls__feed(wshub_io_tls *tls, wshub_io_tls__stream *s, wshub
     }
 }
 
-/* Those who go on being heard, and have bytes here. */
+/* Those who go on being heard, and have bytes here, or begin. */
 static void wshub_io_tls__pay(wshub_io_tls *tls) {
     while (tls->owed) {
         wshub_io_tls__stream *s = tls->owed;
@@ -1324,7 +1336,8 @@ static void wshub_io_tls__pay(wshub_io_tls *tls) {
             tls->dead = s;
         } else if (s->state == WSHUB_IO_TLS__ENDING && s->peer_ended && s->told) {
             wshub_io_tls__part(tls, s);
-        } else if (!s->paused && s->state == WSHUB_IO_TLS__OPEN) {
+        } else if (wshub_io_tls__begins(s) ? !s->pends
+                                           : !s->paused && s->state == WSHUB_IO_TLS__OPEN) {
             wshub_span in;
             in.ptr = s->in.ptr ? s->in.ptr + s->in.at : s->head;
             in.len = s->in.len - s->in.at;
@@ -1351,6 +1364,13 @@ static bool wshub_io_tls__in_the_clear(wshub_io_tls *tls, wshub_conn conn) {
            about.listener.len == n && memcmp(about.listener.ptr, tls->plain_listener, n) == 0;
 }
 
+/* From here on there is a handshake, and its clock runs. */
+static void wshub_io_tls__greet(wshub_io_tls *tls, wshub_io_tls__stream *s) {
+    wshub_io_tls__to(s, WSHUB_IO_TLS__HELLO);
+    wshub_io_tls__enqueue(tls, &tls->shaking, s, tls->desc.handshake_ms);
+    tls->stats.under_way++;
+}
+
 /* Somebody comes in. */
 static void wshub_io_tls__accept(wshub_io_tls__side *side, wshub_conn conn) {
     wshub_io_tls *tls = side->tls;
@@ -1371,9 +1391,7 @@ static void wshub_io_tls__accept(wshub_io_tls__side *side, wshub_conn conn) {
         return;
     }
     s->secure = true;
-    wshub_io_tls__to(s, WSHUB_IO_TLS__HELLO);
-    wshub_io_tls__enqueue(tls, &tls->shaking, s, tls->desc.handshake_ms);
-    tls->stats.under_way++;
+    wshub_io_tls__greet(tls, s);
 }
 
 static void wshub_io_tls__opened(void *ctx, wshub_conn conn) {
@@ -1390,10 +1408,8 @@ static void wshub_io_tls__opened(void *ctx, wshub_conn conn) {
         wshub_io_tls__to(s, WSHUB_IO_TLS__PLAINLY);
         side->owner.opened(side->owner.ctx, conn);
     } else if (s->state == WSHUB_IO_TLS__DIALLING) {
-        wshub_io_tls__to(s, WSHUB_IO_TLS__HELLO);
-        wshub_io_tls__enqueue(tls, &tls->shaking, s, tls->desc.handshake_ms);
-        tls->stats.under_way++;
-        if (wshub_io_tls__begin(tls, s)) wshub_io_tls__shake(tls, s, &none);
+        wshub_io_tls__greet(tls, s);
+        wshub_io_tls__shake(tls, s, &none);
     }
     wshub_io_tls__leave(tls);
 }
@@ -1408,7 +1424,9 @@ static void wshub_io_tls__received(void *ctx, wshub_conn conn, uint8_t *bytes, s
     in.len = count;
     if (s && s->state == WSHUB_IO_TLS__PLAINLY) {
         side->owner.received(side->owner.ctx, conn, bytes, count);
-    } else if (s && s->in.len) { /* behind what waits */
+    } else if (s && wshub_io_tls__begins(s) && s->in.len + count > WSHUB_IO_TLS__PLAIN) {
+        wshub_io_tls__fail_as(tls, s, WSHUB_TLS_FAIL_RECORD); /* nobody has asked it yet */
+    } else if (s && (s->in.len || wshub_io_tls__begins(s))) { /* behind what waits */
         if (!wshub_io_tls__bytes_add(&s->in, bytes, count))
             wshub_io_tls__fail_as(tls, s, WSHUB_TLS_FAIL_MEMORY);
         else if (!s->paused)
@@ -1425,11 +1443,12 @@ static void wshub_io_tls__ended(void *ctx, wshub_conn conn) {
     wshub_io_tls__stream *s = wshub_io_tls__find(tls, conn);
 
     if (s && s->state == WSHUB_IO_TLS__PLAINLY) {
+        s->fin = true;
         if (side->owner.ended)
             side->owner.ended(side->owner.ctx, conn);
         else
             wshub_io_tls__drop(tls, s);
-    } else if (s && s->in.len) {
+    } else if (s && (s->in.len || wshub_io_tls__begins(s))) {
         s->fin = true;
     } else if (s && s->state == WSHUB_IO_TLS__ENDING) {
         s->peer_ended = true;
@@ -1463,8 +1482,11 @@ static void wshub_io_tls__sent(void *ctx, wshub_conn conn, size_t count) {
     wshub_io_tls__side *side = wshub_io_tls__enter(ctx);
     wshub_io_tls__stream *s = wshub_io_tls__find(side->tls, conn);
 
-    if (s && s->state == WSHUB_IO_TLS__PLAINLY) {
-        side->owner.sent(side->owner.ctx, conn, count);
+    if (s && (s->pends || s->state == WSHUB_IO_TLS__PLAINLY)) {
+        WSHUB_ASSERT(count <= s->pends);
+        s->pends -= count;
+        if (!s->pends && wshub_io_tls__begins(s)) wshub_io_tls__owe(side->tls, s);
+        if (side->on) side->owner.sent(side->owner.ctx, conn, count);
     } else if (s && s->flight.len) {
         s->flight.at += count;
         WSHUB_ASSERT(s->flight.at <= s->flight.len);
@@ -1631,21 +1653,27 @@ static wshub_err wshub_io_tls__guest(void *ctx, const wshub_io_owner *owner, boo
     return err;
 }
 
+/* As dials(), and error() tells why not. */
+static wshub_err wshub_io_tls__dials_or_says(wshub_io_tls *tls) {
+    wshub_tls_fault fault;
+    wshub_err err = wshub_io_tls__dials(tls, &fault);
+
+    if (!err) return WSHUB_OK;
+    (void)snprintf(tls->error, sizeof tls->error, "TLS: cannot dial: %s", fault.text);
+    tls->error_ours = true;
+    return err == WSHUB_ERR_PARAM ? WSHUB_ERR_IO : err;
+}
+
 static wshub_err wshub_io_tls__connect(void *ctx, void *guest_ctx, const wshub_dial *dial,
                                        wshub_conn *out_conn) {
     wshub_io_tls *tls = (wshub_io_tls *)ctx;
     wshub_io_tls__side *side = wshub_io_tls__guest_of(tls, guest_ctx);
     wshub_io_tls__stream *s;
-    wshub_tls_fault fault;
     wshub_dial plain;
     wshub_err err;
 
     if (!side || !dial->address) return WSHUB_ERR_PARAM;
-    if (dial->secure && (err = wshub_io_tls__dials(tls, &fault)) != WSHUB_OK) {
-        (void)snprintf(tls->error, sizeof tls->error, "TLS: cannot dial: %s", fault.text);
-        tls->error_ours = true;
-        return err == WSHUB_ERR_PARAM ? WSHUB_ERR_IO : err;
-    }
+    if (dial->secure && (err = wshub_io_tls__dials_or_says(tls)) != WSHUB_OK) return err;
     s = (wshub_io_tls__stream *)calloc(1, sizeof *s);
     if (!s) return WSHUB_ERR_NOMEM;
     s->secure = s->client = dial->secure;
@@ -1668,6 +1696,34 @@ static wshub_err wshub_io_tls__connect(void *ctx, void *guest_ctx, const wshub_d
     if (wshub_io_tls__add(side, *out_conn, s)) return WSHUB_OK;
     tls->below.close(tls->below.ctx, *out_conn, false);
     return WSHUB_ERR_NOMEM;
+}
+
+/* The handshake begins in the next settle, so that no order reports. */
+static wshub_err wshub_io_tls__secure(void *ctx, wshub_conn conn, const wshub_dial *dial,
+                                      const uint8_t *bytes, size_t count) {
+    wshub_io_tls *tls = (wshub_io_tls *)ctx;
+    wshub_io_tls__stream *s = wshub_io_tls__known(tls, conn);
+    wshub_err err;
+
+    if (!dial->server_name) return WSHUB_ERR_PARAM;
+    if (!s || s->state != WSHUB_IO_TLS__PLAINLY || s->side == &tls->sides[0])
+        return WSHUB_ERR_STALE;
+    err = wshub_io_tls__dials_or_says(tls);
+    if (err) return err;
+
+    s->name = wshub_io_tls__wanted_name(dial);
+    if (!s->name || (count && !wshub_io_tls__bytes_add(&s->in, bytes, count))) {
+        free(s->name);
+        s->name = NULL;
+        return WSHUB_ERR_NOMEM;
+    }
+    s->secure = s->client = true;
+    s->verify = (uint8_t)dial->verify;
+    s->blocked = false;
+    wshub_io_tls__greet(tls, s);
+    if (s->paused) tls->below.pause(tls->below.ctx, conn, false); /* until the handshake is done */
+    wshub_io_tls__owe(tls, s);
+    return WSHUB_OK;
 }
 
 /* The next record's bytes: a large span's own, or small ones joined. Moves *at and *off along. */
@@ -1738,7 +1794,10 @@ static int64_t wshub_io_tls__send(void *ctx, wshub_conn conn, const wshub_span *
     if (!s || s->state >= WSHUB_IO_TLS__ENDING) return all;
     if (s->state == WSHUB_IO_TLS__PLAINLY) {
         took = tls->below.send(tls->below.ctx, conn, spans, count);
-        if (took != WSHUB_IO_PENDING && took < all) s->blocked = true;
+        if (took == WSHUB_IO_PENDING)
+            s->pends = (size_t)all;
+        else if (took < all)
+            s->blocked = true;
         return took;
     }
     if (s->session && s->state != WSHUB_IO_TLS__HELLO && !wshub_io_tls__waits(s))
@@ -1854,6 +1913,7 @@ static void wshub_io_tls__table(wshub_io_tls *tls) {
     if (below->pause) io->pause = wshub_io_tls__pause;
     if (below->guest) io->guest = wshub_io_tls__guest;
     if (below->guest && below->connect) io->connect = wshub_io_tls__connect;
+    if (below->guest && below->connect) io->secure = wshub_io_tls__secure;
     if (below->log) io->log = wshub_io_tls__log;
     io->log_level = below->log_level;
 }

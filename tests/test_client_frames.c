@@ -592,7 +592,7 @@ TEST(timers_fire_in_order) {
 /* ---- memory ---- */
 
 /* Every allocation fails once: whatever happens is told, and nothing is lost. */
-TEST(every_allocation_may_fail) {
+static void every_allocation(const char *url) {
     uint64_t nth;
     bool done = false;
     for (nth = 1; !done && nth < 200; nth++) {
@@ -605,7 +605,7 @@ TEST(every_allocation_may_fail) {
         if (!made) abort();
         s.fail_in = nth;
         memset(&d, 0, sizeof d);
-        d.url = "ws://h/";
+        d.url = url;
         d.events = &site_events;
         d.user = &s;
         d.protocols = "a";
@@ -617,6 +617,7 @@ TEST(every_allocation_may_fail) {
             if (wshub_io_fake_dialled(s.fake, &c, NULL)) {
                 wshub_io_fake_answer(s.fake, c, true);
                 site_say(&s, c, "HTTP/1.1 200 x\r\n\r\n");
+                if (wshub_io_fake_dial(s.fake, c)) wshub_io_fake_answer(s.fake, c, true);
                 if (wshub_io_fake_output(s.fake, c).len > 100) {
                     site_accept(&s, c, "", "\x01\x01z");
                     (void)wshub_ws_send(s.pool, ws, WSHUB_WS_TEXT, "hello", 5);
@@ -638,6 +639,10 @@ TEST(every_allocation_may_fail) {
         site_stop(&s);
     }
     EXPECT(done);
+}
+TEST(every_allocation_may_fail) {
+    every_allocation("ws://h/");
+    every_allocation("wss://h/");
 }
 
 /* A WebSocket that is open and idle costs at most 600 bytes, its share of all tables included. */

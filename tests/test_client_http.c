@@ -142,7 +142,7 @@ TEST(what_a_line_and_a_request_must_not_say) {
     EXPECT(!wshub_ws_http_problem(&d));
     EXPECT_INT(wshub_ws_http_open(s.pool, &d, NULL, &line), WSHUB_ERR_PARAM);
     d.proxy = "http://p";
-    EXPECT_STR(wshub_ws_http_problem(&d), "proxy: not for https");
+    EXPECT(!wshub_ws_http_problem(&d));
     line = open_line("http://h", NULL);
     memset(&r, 0, sizeof r);
     for (i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -518,6 +518,56 @@ TEST(a_proxy_is_sent_the_requests_themselves) {
     (void)asked(NULL, &c); /* of a server it is an answer like others */
     site_say(&s, c, "HTTP/1.1 407 x\r\nContent-Length: 0\r\n\r\n");
     EXPECT_STR(site_told(&s), "answered 407 \n");
+    site_stop(&s);
+}
+
+/* Of https a proxy sees the name of the server, and nothing of what is asked. */
+TEST(https_goes_through_a_proxy_by_connect) {
+    wshub_io_fake_desc fake;
+    const wshub_dial *dial;
+    wshub_ws_desc d;
+    wshub_ws line;
+    wshub_conn c;
+    uint32_t cut;
+    memset(&fake, 0, sizeof fake);
+    memset(&d, 0, sizeof d);
+    d.proxy = "http://u:p@proxy:8080";
+    for (cut = 0; cut < 40; cut++) {
+        fake.cut_bytes = cut;
+        EXPECT(site_start(&s, false, &fake));
+        line = open_line("https://h", &d);
+        EXPECT_INT(ask(line, "GET", "/x?y", NULL), WSHUB_OK);
+        c = site_dialled(&s, "proxy:8080");
+        EXPECT(!wshub_io_fake_dial(s.fake, c)->secure);
+        wshub_io_fake_answer(s.fake, c, true);
+        expect_request(c, "CONNECT h:443 HTTP/1.1\r\nHost: h:443\r\n"
+                          "Proxy-Authorization: Basic dTpw\r\n\r\n");
+        site_say(&s, c, "HTTP/1.1 200 ok\r\nA: b\r\n\r\n");
+        dial = wshub_io_fake_dial(s.fake, c);
+        EXPECT(dial && dial->secure && strcmp(dial->server_name, "h") == 0);
+        expect_request(c, "");
+        wshub_io_fake_answer(s.fake, c, true);
+        expect_request(c, "GET /x?y HTTP/1.1\r\nHost: h\r\n\r\n");
+        site_say(&s, c, OK "Content-Length: 1\r\n\r\na");
+        EXPECT_STR(site_told(&s), "answered 200 a\n");
+        EXPECT_INT(ask(line, "GET", "/z", NULL), WSHUB_OK);
+        expect_request(c, "GET /z HTTP/1.1\r\nHost: h\r\n\r\n");
+        site_say(&s, c, "HTTP/1.1 407 x\r\nContent-Length: 0\r\n\r\n"); /* the server's */
+        EXPECT_STR(site_told(&s), "answered 407 \n");
+        site_stop(&s);
+    }
+    EXPECT(site_start(&s, false, NULL));
+    (void)open_line("https://h", &d); /* it is not asked for anything yet */
+    c = site_dialled(&s, NULL);
+    wshub_io_fake_answer(s.fake, c, true);
+    site_say(&s, c, "HTTP/1.1 407 x\r\nProxy-Authenticate: Digest x\r\n\r\n");
+    EXPECT_STR(site_told(&s), "ended proxy 407\n");
+    (void)open_line("https://h", &d);
+    c = site_dialled(&s, NULL);
+    wshub_io_fake_answer(s.fake, c, true);
+    site_say(&s, c, "HTTP/1.1 200 ok\r\n\r\n");
+    wshub_io_fake_answer(s.fake, c, false);
+    EXPECT_STR(site_told(&s), "ended tls\n");
     site_stop(&s);
 }
 

@@ -548,6 +548,8 @@ TEST(what_a_description_must_not_say_is_named) {
     EXPECT(strncmp(wshub_eio_link_problem(&desc), "ws.url", 6) == 0);
     to.url = "https://x/";
     to.proxy = "http://p";
+    EXPECT(!wshub_eio_link_problem(&desc));
+    to.proxy = "p";
     EXPECT(strncmp(wshub_eio_link_problem(&desc), "proxy", 5) == 0);
     to.proxy = NULL;
     EXPECT(!wshub_eio_link_problem(&desc));

@@ -326,4 +326,153 @@ EACH_WAY(input_ends_at_every_byte, false) {
     end_at_every_byte(false, true);
     end_at_every_byte(false, false);
 }
+
+/* ---- TLS that begins on a stream that was dialled in the clear ---- */
+
+static void late(bool on) {
+    pair_late = on;
+    pair_answer = "200";
+}
+EACH_WAY(tls_begins_behind_a_word_in_the_clear, false) {
+    static const uint32_t sizes[] = {0, 1, 2, 5, 600};
+    wshub_io_fake_desc fake;
+    size_t i;
+    late(true);
+    for (i = 0; i < 4 * sizeof sizes / sizeof sizes[0]; i++) {
+        pair *p;
+        memset(&fake, 0, sizeof fake);
+        fake.cut_bytes = fake.take_bytes = sizes[i / 4];
+        fake.completion = i & 1;
+        p = fresh(&fake);
+        p->client.pauses = i & 2;
+        talk(p, 500);
+        talk(p, i / 4 ? 500 : 150000); /* again, by a ticket */
+        EXPECT_INT(p->client.tls->stats.handshakes, 2);
+        pair_stop(p);
+    }
+    late(false);
+}
+/* What was said in the clear leaves first, however long it pends. */
+EACH_WAY(what_pends_in_the_clear_leaves_ahead_of_tls, false) {
+    wshub_io_fake_desc fake;
+    pair *p;
+    memset(&fake, 0, sizeof fake);
+    fake.completion = true;
+    late(true);
+    pair_answer = NULL;
+    p = fresh(&fake);
+    wshub_io_fake_hold(p->client.net, true);
+    EXPECT(pair_dial(p, 500));
+    wshub_io_fake_window(p->client.net, p->client.conn, 3);
+    wshub_io_fake_hold(p->client.net, false);
+    wshub_io_fake_input(p->client.net, p->client.conn, "200", 3);
+    EXPECT(!p->client.clear);
+    EXPECT_STR(wshub_io_fake_output(p->client.net, p->client.conn).ptr, "CON");
+    wshub_io_fake_window(p->client.net, p->client.conn, UINT64_MAX);
+    EXPECT(strncmp(wshub_io_fake_output(p->client.net, p->client.conn).ptr, "CONNECT\x16\x03", 9) ==
+           0);
+    wshub_io_fake_take(p->client.net, p->client.conn, 7);
+    pair_finish(p);
+    pair_went_well(p);
+    pair_stop(p);
+    late(false);
+}
+/* Nobody may speak before it is asked: what comes with the answer, or before all has left, is looked
+ * at by TLS, and is not told to the owner. */
+EACH_WAY(what_comes_with_the_answer_is_for_tls, false) {
+    static const char *const answers[] = {"200HTTP/1.1 200 ok\r\n\r\n", "200\x15\x03\x03\x01",
+                                          "200x"};
+    wshub_io_fake_desc fake;
+    size_t i, cut;
+    for (i = 0; i < 3; i++) {
+        for (cut = 0; cut < 6; cut++) {
+            pair *p;
+            memset(&fake, 0, sizeof fake);
+            fake.cut_bytes = (uint32_t)cut;
+            late(true);
+            pair_answer = answers[i];
+            p = fresh(&fake);
+            EXPECT(pair_dial(p, 500));
+            wshub_io_fake_half_close(p->client.net, p->client.conn);
+            pair_finish(p);
+            pair_holds(p);
+            EXPECT_INT(p->client.opened, 0);
+            EXPECT_INT(p->client.got_len, 0);
+            EXPECT_HAS(p->client.error, "TLS with localhost: ");
+            EXPECT_INT(p->client.tls->stats.handshakes, 0);
+            late(true);
+            talk(p, 500);
+            pair_stop(p);
+        }
+    }
+    late(false);
+}
+/* While the word in the clear pends, no more is kept than TLS could read at once. */
+EACH_WAY(what_comes_too_early_is_not_kept_for_ever, false) {
+    static uint8_t much[1000];
+    wshub_io_fake_desc fake;
+    size_t i;
+    pair *p;
+    memset(&fake, 0, sizeof fake);
+    fake.completion = true;
+    late(true);
+    pair_answer = NULL;
+    p = fresh(&fake);
+    wshub_io_fake_hold(p->client.net, true);
+    EXPECT(pair_dial(p, 500));
+    wshub_io_fake_window(p->client.net, p->client.conn, 3);
+    wshub_io_fake_hold(p->client.net, false);
+    wshub_io_fake_input(p->client.net, p->client.conn, "200", 3);
+    for (i = 0; i < 200 && !p->client.closed; i++)
+        wshub_io_fake_input(p->client.net, p->client.conn, much, sizeof much);
+    EXPECT_INT(p->client.closed, 1);
+    EXPECT_OP(i, <, 70);
+    pair_finish(p);
+    pair_holds(p);
+    pair_stop(p);
+    late(false);
+}
+/* The clock of the handshake runs from there on. */
+EACH_WAY(tls_that_does_not_begin_is_late, false) {
+    pair *p;
+    late(true);
+    p = fresh(NULL);
+    EXPECT(pair_dial(p, 500));
+    wshub_io_fake_advance(p->client.net, 9999);
+    EXPECT_INT(p->client.closed, 0);
+    wshub_io_fake_advance(p->client.net, 1001);
+    EXPECT_INT(p->client.closed, 1);
+    EXPECT_INT(p->client.tls->stats.failed[WSHUB_TLS_FAIL_LATE], 1);
+    pair_finish(p);
+    pair_holds(p);
+    pair_stop(p);
+    late(false);
+}
+EACH_WAY(what_goes_wrong_behind_a_word_in_the_clear, false) {
+    int how;
+    late(true);
+    EXPECT_OP(out_of_memory(true), >, 3);
+    for (how = 0; how < WSHUB_IO_FAKE_FAULTS; how++)
+        sends_go_wrong(true, (wshub_io_fake_fault_kind)how);
+    cut_at_every_byte(true);
+    cut_at_every_byte(false);
+    end_at_every_byte(false, true);
+    end_at_every_byte(false, false);
+    late(false);
+}
+/* It is for streams that a guest has dialled: a server's in the clear stays so. */
+EACH_WAY(who_came_in_stays_in_the_clear, false) {
+    wshub_dial dial = {.server_name = "localhost"};
+    wshub_about about;
+    wshub_conn c;
+    pair *p = fresh(NULL);
+    memset(&about, 0, sizeof about);
+    about.listener = wshub_str_z("clear");
+    wshub_io_fake_set_about(p->server.net, &about);
+    c = wshub_io_fake_open(p->server.net);
+    EXPECT_INT(p->server.opened, 1);
+    EXPECT_INT(p->server.io->secure(p->server.io->ctx, c, &dial, NULL, 0), WSHUB_ERR_STALE);
+    wshub_io_fake_end(p->server.net, c);
+    pair_stop(p);
+}
 #endif

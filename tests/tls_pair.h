@@ -108,6 +108,7 @@ typedef struct pair_end {
     wshub_conn conn;
     bool dials, echoes, finned; /* its end below was passed on */
     bool counted;               /* its allocations are */
+    bool blind;                 /* it looks at no certificate */
     int opened, ended, closed;
     size_t want;            /* it dials: says so much, and ends when that has come back */
     size_t first;           /* of these it says so many when it is opened; 0: all */
@@ -115,10 +116,18 @@ typedef struct pair_end {
     size_t say_len, said;   /* by now */
     size_t got_len;         /* what it was told, which is right so far */
     bool wrong;             /* or not */
+    bool clear;             /* it dials: what it hears is the proxy's still */
+    size_t asked, answered; /* so much of its CONNECT is out, and of the answer was heard */
     bool pauses;            /* whenever something comes, until nothing else happens */
     bool paused;
     char error[448];
 } pair_end;
+
+/* Whether clients dial in the clear, and have TLS begin behind the answer of a proxy, whose words
+ * are `CONNECT` and `200`, and what that brings along. */
+static bool pair_late;
+static const char *pair_answer = "200";
+static wshub_err pair_secured; /* what secure() returned last */
 
 typedef struct pair {
     tls_way way;
@@ -150,12 +159,58 @@ static void pair_say(pair_end *e) {
     EXPECT(took >= 0 && (size_t)took <= n);
     e->said += (size_t)took;
 }
+static void pair_ask(pair_end *e) {
+    static const char text[] = "CONNECT";
+    wshub_span span = {(const uint8_t *)text + e->asked, 7 - e->asked};
+    int64_t took = span.len ? e->io->send(e->io->ctx, e->conn, &span, 1) : 0;
+    e->asked += took == WSHUB_IO_PENDING ? span.len : (size_t)took;
+}
+/* The proxy's answer is whole: what lies behind it is TLS's. Nothing leaves in between, and nothing
+ * is told from inside. */
+static void pair_secure(pair_end *e, const uint8_t *bytes, size_t n) {
+    wshub_dial dial;
+    wshub_span span = {(const uint8_t *)"clear", 5};
+    wshub_conn nobody = {e->conn.id ^ UINT64_C(1) << 63};
+    int closed = e->closed;
+    memset(&dial, 0, sizeof dial);
+    EXPECT_INT(e->io->secure(e->io->ctx, e->conn, &dial, bytes, n), WSHUB_ERR_PARAM);
+    dial.server_name = "localhost";
+    dial.verify = e->blind ? WSHUB_VERIFY_NONE : WSHUB_VERIFY_FULL;
+    EXPECT_INT(e->io->secure(e->io->ctx, nobody, &dial, bytes, n), WSHUB_ERR_STALE);
+    pair_secured = e->io->secure(e->io->ctx, e->conn, &dial, bytes, n);
+    EXPECT(!e->opened && e->closed == closed);
+    if (pair_secured) {
+        e->io->close(e->io->ctx, e->conn, false);
+        return;
+    }
+    e->clear = false;
+    EXPECT_INT(e->io->secure(e->io->ctx, e->conn, &dial, bytes, n), WSHUB_ERR_STALE);
+    EXPECT_INT(e->io->send(e->io->ctx, e->conn, &span, 1), 0);
+}
+static void pair_heard_proxy(pair_end *e, const uint8_t *bytes, size_t n) {
+    while (n && e->answered < 3) {
+        EXPECT(*bytes == (uint8_t) "200"[e->answered]);
+        e->answered++;
+        bytes++;
+        n--;
+        if (e->answered == 3) pair_secure(e, bytes, n);
+    }
+}
+
 static void pair_opened(void *ctx, wshub_conn c) {
     pair_end *e = (pair_end *)ctx;
     EXPECT_INT(c.id, e->conn.id ? (long long)e->conn.id : (long long)c.id);
     e->conn = c;
+    if (e->clear) {
+        pair_ask(e);
+        return;
+    }
     e->opened++;
     if (e->dials) {
+        wshub_about about;
+        EXPECT(e->io->about(e->io->ctx, c, &about) && about.secure);
+        EXPECT(e->blind || about.peer_verified);
+        EXPECT(wshub_str_eq_z(about.server_name, "localhost"));
         e->say_len = e->first ? e->first : e->want;
         pair_say(e);
     }
@@ -163,6 +218,10 @@ static void pair_opened(void *ctx, wshub_conn c) {
 static void pair_received(void *ctx, wshub_conn c, uint8_t *bytes, size_t n) {
     pair_end *e = (pair_end *)ctx;
     size_t i;
+    if (e->clear) {
+        pair_heard_proxy(e, bytes, n);
+        return;
+    }
     EXPECT(e->opened == 1 && !e->ended && !e->closed && !e->paused);
     for (i = 0; i < n; i++, e->got_len++) {
         if (bytes[i] != pair_byte(e->got_len)) e->wrong = true;
@@ -177,13 +236,25 @@ static void pair_received(void *ctx, wshub_conn c, uint8_t *bytes, size_t n) {
 }
 static void pair_ended(void *ctx, wshub_conn c) {
     pair_end *e = (pair_end *)ctx;
+    if (e->clear) {
+        e->io->close(e->io->ctx, c, false);
+        return;
+    }
     EXPECT(e->opened == 1 && !e->ended && !e->closed);
     e->ended++;
     e->io->close(e->io->ctx, c, true);
 }
 static void pair_drained(void *ctx, wshub_conn c) {
+    pair_end *e = (pair_end *)ctx;
     (void)c;
-    pair_say((pair_end *)ctx);
+    if (e->clear) pair_ask(e);
+    EXPECT(e->clear || e->opened);
+    if (!e->clear) pair_say(e);
+}
+static void pair_sent(void *ctx, wshub_conn c, size_t n) {
+    const pair_end *e = (pair_end *)ctx;
+    (void)c;
+    EXPECT(pair_late && e->dials && !e->opened && !e->closed && n <= 7);
 }
 static void pair_closed(void *ctx, wshub_conn c) {
     (void)c;
@@ -204,6 +275,7 @@ static wshub_io_owner pair_owner(pair_end *e) {
     o.received = pair_received;
     o.ended = pair_ended;
     o.drained = pair_drained;
+    o.sent = pair_sent;
     o.closed = pair_closed;
     o.settle = pair_settle;
     return o;
@@ -326,8 +398,24 @@ static void pair_forget(pair_end *e) {
     e->conn.id = 0;
     e->opened = e->ended = e->closed = 0;
     e->finned = e->wrong = e->paused = false;
-    e->say_len = e->said = e->got_len = 0;
+    e->say_len = e->said = e->got_len = e->asked = e->answered = 0;
+    e->clear = e->dials && pair_late;
     e->error[0] = 0;
+}
+
+/* The proxy between them answers when it was asked. */
+UNUSED static void pair_proxy(pair *p) {
+    pair_end *e = &p->client;
+    int i;
+    allocs.on = e->counted;
+    for (i = 0; i < 20 && wshub_io_fake_output(e->net, e->conn).len < 7; i++)
+        wshub_io_fake_run(e->net);
+    if (wshub_io_fake_output(e->net, e->conn).len == 7) {
+        EXPECT_STR(wshub_io_fake_output(e->net, e->conn).ptr, "CONNECT");
+        wshub_io_fake_take(e->net, e->conn, 7);
+        wshub_io_fake_input(e->net, e->conn, pair_answer, strlen(pair_answer));
+    }
+    allocs.on = false;
 }
 
 /* Both are connected, the client wants to say so much; nothing is carried yet. False: it could not
@@ -340,7 +428,8 @@ UNUSED static bool pair_dial(pair *p, size_t want) {
     pair_forget(&p->client);
     memset(&dial, 0, sizeof dial);
     dial.address = "localhost:1";
-    dial.secure = true;
+    dial.secure = !pair_late;
+    p->client.blind = p->trusting;
     dial.verify = p->trusting ? WSHUB_VERIFY_NONE : WSHUB_VERIFY_FULL;
     p->client.want = want;
     p->to_server = p->to_client = SIZE_MAX;
@@ -358,7 +447,11 @@ UNUSED static bool pair_dial(pair *p, size_t want) {
         return false;
     }
 #ifdef WITH_OPENSSL
-    if (p->way.old) {
+    if (p->way.old && pair_late && !p->client.tls->client) { /* else it is there when it dials */
+        wshub_tls_fault fault;
+        (void)wshub_io_tls__dials(p->client.tls, &fault);
+    }
+    if (p->way.old && p->client.tls->client) {
         wshub_io_openssl__context *c = (wshub_io_openssl__context *)p->client.tls->client->context;
         EXPECT_INT(SSL_CTX_set_max_proto_version(c->pairs[0], TLS1_2_VERSION), 1);
     }
@@ -370,6 +463,7 @@ UNUSED static bool pair_dial(pair *p, size_t want) {
     wshub_io_fake_silent(p->client.net, p->client.conn, true);
     wshub_io_fake_answer(p->client.net, p->client.conn, true);
     allocs.on = false;
+    if (pair_late && pair_answer) pair_proxy(p);
     return true;
 }
 
