@@ -1251,8 +1251,8 @@
  *   into out_about->peer. connect() takes a wshub_dial, whose address is what it took:
  *   &(wshub_dial){.address = "host:port"}. close(flush) has no clock of the io's while its
  *   owner is there. Report a half-close by wshub_io_owner.ended, or closed() as before, where
- *   that is NULL. Optional: heard_ms, taken, log, log_level, secure. wshub_io_owner.due is for an io
- *   that somebody else's loop waits for.
+ *   that is NULL. Optional: heard_ms, taken, log, log_level, and secure, for TLS that begins behind a
+ *   proxy. wshub_io_owner.due is for an io that somebody else's loop waits for.
  * - wshub_io_sock_poller (WSHUB_POLLER_VERSION): it can be asked for WSHUB_IO_SOCK_GONE alone,
  *   and tells it with READ and WRITE for an error or the end of both directions.
  * - wshub_bus (WSHUB_BUS_VERSION): orders call no report. Optional entries: pending, alarm,
@@ -2126,8 +2126,9 @@ typedef struct wshub_iter {
 typedef struct wshub_io_owner {
     void *ctx; /* the owner's own; the io hands it back and looks at nothing in it */
     /* A stream is there: it came in, or what was dialled is connected. The first word about it, but
-     * for who has asked for TLS on it since (wshub_io.secure). A hub refuses, and closes, one that is named as none may be (wshub_conn), or by the number of
-     * another of which closed() has not been said; one that is reported twice stays as it is. */
+     * for who has asked for TLS on it since (wshub_io.secure). A hub refuses, and closes, one that
+     * is named as none may be (wshub_conn), or by the number of another of which closed() has not
+     * been said; one that is reported twice stays as it is. */
     void (*opened)(void *ctx, wshub_conn conn);
     /* count > 0 bytes have arrived; they are the owner's, to write into, until it returns. */
     void (*received)(void *ctx, wshub_conn conn, uint8_t *bytes, size_t count);

@@ -445,8 +445,9 @@ typedef struct wshub_ws_http_events {
  *             message_timeout_ms, unsent_bytes_max. headers: of each request. proxy: for `https` as
  *             for `wss`; for `http` it is sent the requests themselves, whose target is then the
  *             whole URL (RFC 9112 3.2.2), and not asked to CONNECT, which many refuse.
- *             connect_timeout_ms: until its stream is there, secure if it is to be. idle_timeout_ms: so long without a
- *             request it ends itself; sooner if the server says that it will (Keep-Alive).
+ *             connect_timeout_ms: until its stream is there, and secure if it is to be.
+ *             idle_timeout_ms: so long without a request it ends itself; sooner if the server says
+ *             that it will (Keep-Alive).
  *             message_bytes_max: of the body of an answer
  *   events    required; borrowed until ended()
  *   out_line  its handle

@@ -46,10 +46,10 @@
  *
  * ---- the states of a stream ----
  * OPEN, or first DIALLING (a guest waits for the test's answer, and once more where it has TLS
- * begin), or UNTOLD (it came during a stall). When its owner closes it with flush it is ENDING until
- * its peer ends too, which it does at once unless it is silent; SHUT when closed() is owed; GONE
- * when that was told. It stays readable then, until wshub_io_fake_forget(), so that a test can look
- * at what was sent last. */
+ * begin), or UNTOLD (it came during a stall). When its owner closes it with flush it is ENDING
+ * until its peer ends too, which it does at once unless it is silent; SHUT when closed() is owed;
+ * GONE when that was told. It stays readable then, until wshub_io_fake_forget(), so that a test can
+ * look at what was sent last. */
 #ifndef WSHUB_IO_FAKE_H
 #define WSHUB_IO_FAKE_H
 #ifndef WSHUB_H

@@ -49,8 +49,8 @@
  * knows nothing (but for the name that a guest was given); OPEN; HALF when the peer's close_notify
  * has come, which is ended() to the owner. ENDING: the owner has closed it, and what is owed is on
  * its way, our close_notify behind it. FAILED: our alert is out, and a short clock runs. GONE:
- * closed below, of which closed() is awaited. A stream of a listener in the clear, or dialled so, is
- * PLAIN, and everything of it is passed on, until its owner has TLS begin on it: HELLO. */
+ * closed below, of which closed() is awaited. A stream of a listener in the clear, or dialled so,
+ * is PLAIN, and everything of it is passed on, until its owner has TLS begin on it: HELLO. */
 #ifndef WSHUB_IO_TLS_H
 #define WSHUB_IO_TLS_H
 #ifndef WSHUB_H

@@ -14,7 +14,9 @@
 #include "wshub_io_mbedtls.h"
 #endif
 #include "tls_certs.h"
+#include <errno.h>
 #include <signal.h>
+#include "connect_proxy.h"
 
 static const wshub_tls_engine *engine_at(size_t i) {
     static const wshub_tls_engine *all[3];
@@ -37,6 +39,8 @@ static wshub_ws_pool *pool;
 static wshub_ext_client *client;
 static uint16_t port;
 static char told[512];
+static connect_proxy *proxy; /* NULL: clients go straight to the server */
+static char error_text[200]; /* of the last connect_error */
 
 static void on_authenticate(wshub *h, wshub_ask ask, const wshub_auth *auth, void *user) {
     wshub_identity who;
@@ -110,15 +114,19 @@ static void tell(const char *what, const char *more) {
     size_t n = strlen(told);
     (void)snprintf(told + n, sizeof told - n, "%s%s;", what, more);
 }
+static void step(void) {
+    EXPECT_INT(wshub_io_sock_run_once(server_net, 1), WSHUB_OK);
+    if (proxy) proxy_step(proxy);
+    EXPECT_INT(wshub_io_sock_run_once(net, 1), WSHUB_OK);
+}
 /* Until so many things were told. */
 static void until(size_t things) {
     size_t i, n;
     const char *at;
-    for (i = 0; i < 2000; i++) {
+    for (i = 0; i < 20000; i++) {
         for (n = 0, at = told; *at; at++) n += *at == ';';
         if (n >= things) return;
-        EXPECT_INT(wshub_io_sock_run_once(server_net, 1), WSHUB_OK);
-        EXPECT_INT(wshub_io_sock_run_once(net, 1), WSHUB_OK);
+        step();
     }
     EXPECT(!"told in time");
 }
@@ -135,8 +143,10 @@ static void on_connect_error(wshub_ext_client *c, const wshub_ws_gone *gone, boo
                              void *user) {
     (void)c;
     (void)user;
-    EXPECT(again == (gone->why != WSHUB_WS_END_CERTIFICATE));
-    EXPECT_HAS(gone->text, "TLS with localhost: ");
+    EXPECT(again == (gone->why != WSHUB_WS_END_CERTIFICATE && gone->status != 407));
+    (void)snprintf(error_text, sizeof error_text, "%s", gone->text);
+    if (gone->why == WSHUB_WS_END_CERTIFICATE || gone->why == WSHUB_WS_END_TLS)
+        EXPECT_HAS(gone->text, "TLS with localhost: ");
     tell("", wshub_ws_why_name(gone->why));
 }
 static void on_disconnected(wshub_ext_client *c, const wshub_ws_gone *gone, bool again,
@@ -167,6 +177,8 @@ static void dial(const char *host, wshub_verify verify) {
     memset(&d, 0, sizeof d);
     d.ws.url = url;
     d.ws.verify = verify;
+    d.ws.proxy = proxy ? proxy->url : NULL;
+    d.ws.connect_timeout_ms = proxy && !proxy->answer ? 50 : 0;
     d.events = &events;
     d.auth = "{}";
     d.reconnect_delay_ms = 86400000;
@@ -273,16 +285,14 @@ static void polls(const wshub_tls_engine *engine) {
         memset(&to, 0, sizeof to);
         memset(&d, 0, sizeof d);
         to.url = url;
+        to.proxy = proxy ? proxy->url : NULL;
         d.ws = &to;
         d.events = &events;
         d.transports = WSHUB_EIO_POLLING_FIRST;
         EXPECT_INT(wshub_eio_link_open(pool, &d, NULL, &link), WSHUB_OK);
         until(trusted ? 3 : 1);
         EXPECT_STR(told, trusted ? "opened;text hello;bytes you;" : "over certificate;");
-        for (i = 0; trusted && i < 2000 && !wshub_eio_link_ws(link).id; i++) {
-            EXPECT_INT(wshub_io_sock_run_once(server_net, 1), WSHUB_OK);
-            EXPECT_INT(wshub_io_sock_run_once(net, 1), WSHUB_OK);
-        }
+        for (i = 0; trusted && i < 20000 && !wshub_eio_link_ws(link).id; i++) step();
         EXPECT_INT(wshub_eio_link_ws(link).id != 0, trusted);
         EXPECT_INT(wshub_eio_link_close(link), trusted ? WSHUB_OK : WSHUB_ERR_STATE);
         if (trusted) until(4);
@@ -291,6 +301,62 @@ static void polls(const wshub_tls_engine *engine) {
         stop();
         wshub_eio_destroy(eio);
     }
+}
+/* All of it through a proxy, which sees where to, its credentials, and TLS. */
+#define PROXY_YES "HTTP/1.1 200 Connection established\r\nVia: p\r\n\r\n"
+static void goes_through(const wshub_tls_engine *engine) {
+    static const size_t pieces[] = {0, 1, 7};
+    static connect_proxy p;
+    char want[300];
+    size_t i;
+    for (i = 0; i < 3; i++) {
+        proxy_start(proxy = &p, PROXY_YES);
+        p.piece = pieces[i];
+        talks(engine);
+        (void)snprintf(want, sizeof want,
+                       "CONNECT localhost:%u HTTP/1.1\r\nHost: localhost:%u\r\n"
+                       "Proxy-Authorization: Basic dXNlcjpwQHNz\r\n\r\n",
+                       (unsigned)port, (unsigned)port);
+        EXPECT_STR(p.first, want);
+        EXPECT(p.passed[0] && p.passed[1] && !p.clear_text);
+        proxy_stop(proxy);
+    }
+    proxy_start(proxy = &p, PROXY_YES);
+    polls(engine); /* the two lines of polling, and the WebSocket behind them */
+    EXPECT_OP(p.asked, >, 3);
+    EXPECT(!p.clear_text);
+    shows(engine);
+    fails(engine);
+    proxy_stop(proxy);
+    proxy = NULL;
+}
+/* A proxy that is none, refuses, hangs, or leads to nobody. */
+static void fails_at_the_proxy(const wshub_tls_engine *engine) {
+    static const struct {
+        const char *answer, *told, *text;
+    } all[] = {
+        {"HTTP/1.1 407 no\r\nProxy-Authenticate: Basic realm=\"r\"\r\n\r\nbody", "proxy;",
+         "the proxy answers 407 and asks for Basic realm=\"r\""},
+        {"HTTP/1.1 502 no\r\nContent-Length: 0\r\n\r\n", "proxy;", "the proxy answers 502"},
+        {"SSH-2.0-x\r\n", "proxy;", "what answers does not speak HTTP/1.1"},
+        {NULL, "timeout;", "timeout"},
+        {PROXY_YES "HTTP/1.1 200 ok\r\n\r\n", "tls;", "TLS with localhost: "},
+    };
+    static connect_proxy p;
+    size_t i;
+    for (i = 0; i < sizeof all / sizeof *all; i++) {
+        proxy_start(proxy = &p, all[i].answer);
+        attempt(engine, &good, tls_root_cert, "localhost", WSHUB_VERIFY_FULL, all[i].told);
+        EXPECT_HAS(error_text, all[i].text);
+        EXPECT_INT(p.asked, 1);
+        proxy_stop(proxy);
+    }
+    proxy_start(proxy = &p, PROXY_YES);
+    proxy_stop(proxy);
+    p.listener = -1;
+    attempt(engine, &good, tls_root_cert, "localhost", WSHUB_VERIFY_FULL, "connect;");
+    EXPECT_HAS(error_text, "cannot connect");
+    proxy = NULL;
 }
 /* What is named and cannot be read is found before anybody dials. */
 static void reads(const wshub_tls_engine *engine) {
@@ -325,4 +391,6 @@ EACH(wss_talks_to_a_hub, talks)
 EACH(wss_fails_in_words_that_decide_what_follows, fails)
 EACH(wss_shows_its_own_certificate, shows)
 EACH(https_is_polled_and_left_for_wss, polls)
+EACH(wss_and_https_go_through_a_proxy, goes_through)
+EACH(a_proxy_that_fails_says_so, fails_at_the_proxy)
 EACH(what_is_named_is_read_at_once, reads)
