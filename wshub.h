@@ -1251,8 +1251,8 @@
  *   into out_about->peer. connect() takes a wshub_dial, whose address is what it took:
  *   &(wshub_dial){.address = "host:port"}. close(flush) has no clock of the io's while its
  *   owner is there. Report a half-close by wshub_io_owner.ended, or closed() as before, where
- *   that is NULL. Optional: heard_ms, taken, log, log_level, and secure, for TLS that begins behind a
- *   proxy. wshub_io_owner.due is for an io that somebody else's loop waits for.
+ *   that is NULL. Optional: heard_ms, taken, log, log_level, and secure, for TLS that begins behind
+ *   a proxy. wshub_io_owner.due is for an io that somebody else's loop waits for.
  * - wshub_io_sock_poller (WSHUB_POLLER_VERSION): it can be asked for WSHUB_IO_SOCK_GONE alone,
  *   and tells it with READ and WRITE for an error or the end of both directions.
  * - wshub_bus (WSHUB_BUS_VERSION): orders call no report. Optional entries: pending, alarm,

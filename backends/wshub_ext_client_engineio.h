@@ -1,7 +1,8 @@
 /* wshub_ext_client_engineio.h - sessions of Engine.IO that this side opens
  *
  * [x] Engine.IO 4 as Node's servers and wshub_dialect_engineio.h speak it, on the streams of
- *     wshub_ext_client.h: any io, names, proxies and TLS as those have them
+ *     wshub_ext_client.h: any io, names, proxies and TLS as those have them, `https` and `wss`
+ *     through a proxy too
  * [x] over a WebSocket, over long-polling for networks that have nothing else, or over polling
  *     first and a WebSocket as soon as one works, without a packet lost, doubled or out of order
  * [x] the heartbeat: the server's pings are answered, and a server that does not ping is given up

@@ -1,7 +1,8 @@
 /* wshub_ext_client_socketio.h - a client of Socket.IO in C
  *
  * [x] Socket.IO 5 over Engine.IO 4, as Node's servers and wshub_dialect_socketio.h speak it, on the
- *     streams of wshub_ext_client.h: any io, names, proxies and TLS as those have them
+ *     streams of wshub_ext_client.h: any io, names, proxies and TLS as those have them, `https` and
+ *     `wss` through a proxy too
  * [x] over a WebSocket; over long-polling, for networks that have nothing else; or over polling
  *     first and a WebSocket as soon as one works (wshub_sio_client_desc.transports)
  * [x] namespaces, several on one connection; what is said at CONNECT fixed or asked for each time

@@ -519,7 +519,7 @@ static int usage(const char *why, const char *what) {
                 "  --data           print the data of events alone\n"
                 "  --header 'N: V'  one more field of the request; may be repeated\n"
                 "  --protocol A,B   subprotocols\n"
-                "  --proxy URL      http://[user:password@]host:port\n"
+                "  --proxy URL      http://[user:password@]host:port, asked to CONNECT\n"
                 "  --deflate        offer permessage-deflate\n"
                 "  --cacert FILE    wss: trust these roots (PEM), and no others\n"
                 "  --cert FILE      wss: our own certificate; --key FILE: its key\n"

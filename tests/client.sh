@@ -8,7 +8,7 @@ make -s build/wshub-cat build/wshub-bench $dir/fixture-client $dir/fixture-serve
 export WSHUB_LOG=off
 mkdir -p build
 ./$dir/fixture-server --port 0 >build/client_hub.out 2>&1 & hub=$!
-trap 'kill $hub $peer $tls 2>/dev/null' EXIT
+trap 'kill $hub $peer $tls $proxy 2>/dev/null' EXIT
 check() { # what, seen, expected (a pattern of egrep, all lines joined by `;`)
     seen=$(printf '%s' "$2" | tr '\n' ';')
     if case $seen in *'waited in vain'*) false ;; *) true ;; esac && printf '%s' "$seen" | grep -qE -- "$3"; then passed=$((passed + 1)); else
@@ -85,6 +85,17 @@ if ./$dir/fixture-client --tls-insecure 2>&1 | grep -q 'not built in'; then echo
     check "cat over TLS" "$(cat_talk "$hello" $wss --cacert build/client_root_cert.pem --token user:u1 --event echo --on echo --data)" '^hello;status 0$'
     check "cat trusts nobody" "$(echo hello | cat_ $wss --cacert build/client_self_cert.pem)" 'certificate leads to nobody.*status 3$'
     check "cat says loudly that it believes anybody" "$(cat_talk "$hello" $wss --insecure --token user:u1 --event echo --on echo --data)" '^wshub-cat: WARNING: .*hello;status 0$'
+    if command -v node >/dev/null; then # by CONNECT: what the proxy is asked for, and by whom, is all that it sees
+        node tests/connect_proxy.mjs >build/client_proxy.out 2>build/client_proxy.err & proxy=$!
+        via=127.0.0.1:$(port_of build/client_proxy.out)
+        check "cat over TLS through a proxy" "$(cat_talk "$hello" $wss --proxy http://user:p%40ss@$via --cacert build/client_root_cert.pem --token user:u1 --event echo --on echo --data)" '^hello;status 0$'
+        check "the proxy was asked" "$(cat build/client_proxy.err)" '^localhost host proxy-authorization$'
+        check "cat is not believed by the proxy" "$(cat_ $wss --proxy http://$via --cacert build/client_root_cert.pem </dev/null)" 'the proxy answers 407 and asks for Basic realm="tests";status 3$'
+        check "cat trusts nobody behind the proxy" "$(cat_ $wss --proxy http://user:p%40ss@$via --cacert build/client_self_cert.pem </dev/null)" 'certificate leads to nobody.*status 3$'
+        check "cat in the clear through a proxy" "$(cat_talk "$hello" $ws --proxy http://user:p%40ss@$via --token user:u1 --event echo --on echo --data)" '^hello;status 0$'
+        check "cat finds no proxy" "$(cat_ $wss --proxy http://127.0.0.1:1 --cacert build/client_root_cert.pem </dev/null)" 'Connection refused;status 3$'
+        kill $proxy
+    else echo "  skipped a proxy: no node"; skipped=$((skipped + 1)); fi
     check "cat finds no roots" "$(cat_ $wss --cacert no/such </dev/null)" 'TLS: .*no/such.*status 2$'
     check "the fixture's client over TLS" "$(client '> {"do":"subscribe","event":"echo"}
 > {"do":"emit","event":"echo","args":["a"]}

@@ -158,6 +158,35 @@ static void io_send_all(io_world *w, wshub_conn c, const char *bytes, size_t n, 
     EXPECT_INT(took, n);
 }
 
+/* TLS begun on a guest's stream: a dial like any other, here one that fails. owners: a stream that
+ * is not a guest's. */
+static void io_contract_secure(io_world *w, io_guest *g, wshub_conn owners) {
+    const wshub_io *io = w->io;
+    wshub_dial dial = {.server_name = "localhost"}, nameless = {.address = w->address};
+    wshub_span span = {(const uint8_t *)"clear", 5};
+    int opened = g->opened_count, closed = g->closed_count, i;
+    void *peer = NULL;
+    wshub_conn c;
+    EXPECT_INT(io->connect(io->ctx, g, &(wshub_dial){.address = w->address}, &c), WSHUB_OK);
+    EXPECT_INT(io->secure(io->ctx, c, &dial, NULL, 0), WSHUB_ERR_STALE); /* it is not open */
+    for (i = 0; i < 200 && (!peer || g->opened_count == opened); i++) {
+        if (!peer) peer = w->accept(w);
+        w->step(w);
+    }
+    EXPECT(peer && g->opened_count == opened + 1 && g->opened.id == c.id);
+    EXPECT_INT(io->secure(io->ctx, c, &nameless, NULL, 0), WSHUB_ERR_PARAM);
+    EXPECT_INT(io->secure(io->ctx, owners, &dial, NULL, 0), WSHUB_ERR_STALE);
+    EXPECT_INT(io->secure(io->ctx, c, &dial, (const uint8_t *)"x", 1), WSHUB_OK);
+    EXPECT_INT(io->secure(io->ctx, c, &dial, NULL, 0), WSHUB_ERR_STALE);
+    EXPECT_INT(io->send(io->ctx, c, &span, 1), 0);
+    io_steps(w, 5);
+    w->hang_up(w, peer);
+    for (i = 0; i < 200 && g->closed_count == closed; i++) w->step(w);
+    EXPECT(g->closed_count == closed + 1 && g->closed.id == c.id);
+    EXPECT_INT(g->opened_count, opened + 1);
+    EXPECT_INT(io->secure(io->ctx, c, &dial, NULL, 0), WSHUB_ERR_STALE);
+}
+
 /* Guests: streams of their own, told apart from the owner's, heard and settled first. */
 static void io_contract_guests(io_world *w) {
     static io_guest g;
@@ -230,6 +259,7 @@ static void io_contract_guests(io_world *w) {
         void *late = w->accept(w);
         if (late) w->hang_up(w, late);
     }
+    if (w->io->secure) io_contract_secure(w, &g, ca);
     /* it leaves: its streams end, nothing is reported, the owner's stay */
     EXPECT_INT(w->io->guest(w->io->ctx, &owner, false), WSHUB_OK);
     for (i = 0; i < 200 && !ended; i++) {
@@ -237,7 +267,7 @@ static void io_contract_guests(io_world *w) {
         (void)w->hear(w, peer, buf, sizeof buf, &ended);
     }
     EXPECT(ended);
-    EXPECT_INT(g.closed_count, 2);
+    EXPECT_INT(g.closed_count, w->io->secure ? 3 : 2);
     w->hang_up(w, peer);
     w->got_len = 0;
     w->say(w, a, "still", 5);
