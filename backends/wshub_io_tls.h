@@ -354,6 +354,7 @@ struct wshub_io_tls__stream {
     wshub_io_tls__bytes in;     /* arrived, and not opened since it is paused */
     wshub_io_tls__bytes out;    /* records that the io below has not taken */
     wshub_io_tls__bytes flight; /* that it has taken and not sent: it reads them there */
+    size_t pends; /* bytes of the owner's own, in the clear, that the io below sends yet */
     uint64_t deadline;
     wshub_io_tls__queue *queue; /* it is in this one */
     wshub_io_tls__stream *before, *after;
@@ -362,7 +363,6 @@ struct wshub_io_tls__stream {
     uint8_t head_len;
     uint8_t state;  /* wshub_io_tls__state */
     uint8_t verify; /* a client's */
-    size_t pends;   /* bytes of the owner's own, in the clear, that the io below sends yet */
     bool client, secure;
     bool told;       /* its owner knows of it, and gets closed() */
     bool paused;     /* by its owner */

@@ -713,3 +713,32 @@ TEST(a_session_is_polled_through_a_proxy) {
     EXPECT_STR(site_told(&s), "connect_error the proxy answers 407 again\nreconnecting 1\n");
     stop();
 }
+/* With TLS both lines of polling, and the WebSocket, ask it to CONNECT. */
+TEST(a_session_over_tls_goes_through_a_proxy) {
+    int polls;
+    for (polls = 0; polls < 2; polls++) {
+        wshub_str out;
+        start();
+        desc.transports = polls ? WSHUB_EIO_POLLING_ONLY : WSHUB_EIO_WEBSOCKET_ONLY;
+        desc.ws.url = "https://server:3000";
+        desc.ws.proxy = "http://u:p@proxy:81";
+        begin();
+        wshub_io_fake_run(s.fake);
+        gets = site_dialled(&s, "proxy:81");
+        EXPECT(!wshub_io_fake_dial(s.fake, gets)->secure);
+        wshub_io_fake_answer(s.fake, gets, true);
+        EXPECT_STR(wshub_io_fake_output(s.fake, gets).ptr,
+                   "CONNECT server:3000 HTTP/1.1\r\nHost: server:3000\r\n"
+                   "Proxy-Authorization: Basic dTpw\r\n\r\n");
+        wshub_io_fake_take(s.fake, gets, 8192);
+        site_say(&s, gets, "HTTP/1.1 200 ok\r\n\r\n");
+        EXPECT(wshub_io_fake_dial(s.fake, gets) && wshub_io_fake_dial(s.fake, gets)->secure);
+        wshub_io_fake_answer(s.fake, gets, true);
+        out = wshub_io_fake_output(s.fake, gets);
+        EXPECT(strstr(out.ptr, "GET /socket.io/?EIO=4&transport=") == out.ptr);
+        EXPECT(!strstr(out.ptr, "Proxy-") && strstr(out.ptr, "Host: server:3000\r\n"));
+        wshub_io_fake_end(s.fake, gets);
+        EXPECT_HAS(site_told(&s), "reconnecting 1\n");
+        stop();
+    }
+}
