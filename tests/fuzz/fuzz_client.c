@@ -239,7 +239,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     MUST(wshub_ws_pool_create(&pool_desc, &pool) == WSHUB_OK);
 
     memset(&desc, 0, sizeof desc);
-    desc.url = "ws://h/p";
+    desc.url = (how & PROXY) && (how & RESOLVER) ? "wss://h/p" : "ws://h/p"; /* TLS behind it */
     desc.events = &ws_events;
     desc.protocols = "chat";
     desc.message_bytes_max = MESSAGE_MAX;

@@ -14,7 +14,7 @@
 #include "wshub_ext_client_socketio.h"
 #include "wshub_io_fake.h"
 
-enum { ALONE = 1, CUT = 2, PROXY = 4, SHORT = 8, PENDS = 16, SMALL = 32 };
+enum { ALONE = 1, CUT = 2, PROXY = 4, SHORT = 8, PENDS = 16, SMALL = 32, SECURE = 64 };
 enum { PAYLOAD_MAX = 5000, HELD_MAX = 300000, STREAMS = 8 };
 
 static size_t held;
@@ -203,7 +203,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
     memset(&desc, 0, sizeof desc);
     memset(&space, 0, sizeof space);
-    desc.ws.url = "http://h";
+    desc.ws.url = how & SECURE ? "https://h" : "http://h";
     desc.ws.connect_timeout_ms = 5000;
     desc.ws.message_bytes_max = how & SMALL ? 50 : PAYLOAD_MAX;
     desc.ws.unsent_bytes_max = 1000;
