@@ -2591,8 +2591,8 @@ static void wshub_ws__proxy_refused(wshub_ws_pool *pool, wshub_ws__line *line,
 /* TLS with the server begins behind the proxy's answer, `head` bytes in `in`: what lies behind them
  * came in the same read, and is TLS's. */
 static void wshub_ws__secure(wshub_ws_pool *pool, wshub_ws__line *line, size_t head) {
-    const wshub_ws__attempt *attempt = line->attempt;
     char name[WSHUB_WS__HOST_MAX + 1];
+    const char *said;
     wshub_dial dial;
     wshub_conn conn;
     wshub_err err;
@@ -2602,14 +2602,16 @@ static void wshub_ws__secure(wshub_ws_pool *pool, wshub_ws__line *line, size_t h
                        "the proxy answers before it has been asked");
         return;
     }
-    wshub_ws__dial_fill(attempt, name, &dial);
+    wshub_ws__dial_fill(line->attempt, name, &dial);
     conn.id = line->conn;
     err = pool->io.secure(pool->io.ctx, conn, &dial, line->in.ptr + head, line->in.len - head);
+    if (err == WSHUB_ERR_NOMEM) {
+        wshub_ws__fail(pool, line, WSHUB_WS_END_MEMORY, NULL);
+        return;
+    }
     if (err) {
-        wshub_ws__fail(pool, line, err == WSHUB_ERR_NOMEM ? WSHUB_WS_END_MEMORY : WSHUB_WS_END_TLS,
-                       err == WSHUB_ERR_NOMEM ? NULL
-                       : pool->io.error       ? pool->io.error(pool->io.ctx)
-                                              : wshub_strerror(err));
+        said = pool->io.error ? pool->io.error(pool->io.ctx) : "";
+        wshub_ws__fail(pool, line, WSHUB_WS_END_TLS, *said ? said : wshub_strerror(err));
         return;
     }
     line->attempt->heads += (uint32_t)head;
