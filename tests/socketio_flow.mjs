@@ -11,7 +11,7 @@ let passed = 0, failed = 0;
 const check = (what, ok) => { ok ? passed++ : (failed++, console.log(`FAIL socketio_flow: ${what}`)); };
 const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
-const server = spawn(process.argv[2], ['--port', '0', '--sio-helper', '/io', '--sio-helper-auth-timeout', '1500', '--sio-helper-ping-interval', '300'],
+const server = spawn(process.argv[2], ['--port', '0', '--sio-helper', '/io', '--sio-helper-auth-timeout', '4000', '--sio-helper-ping-interval', '300'],
   { stdio: ['ignore', 'pipe', 'ignore'], env: { ...process.env, WSHUB_LOG: 'off' } });
 const ended = new Promise(done => server.once('exit', done));
 let said = '';
@@ -21,12 +21,13 @@ const port = /listening (\d+)\n/.exec(said)[1];
 
 function client(transports, auth) {
   const socket = io(`http://127.0.0.1:${port}`, { path: '/io/', transports, auth, forceNew: true, reconnection: false });
-  const it = { socket, heard: [], gone: null };
+  const it = { socket, heard: [], came: false, gone: null };
+  socket.on('connect', () => { it.came = true; });
   socket.onAny((event, value) => it.heard.push([event, value]));
   socket.on('disconnect', reason => { it.gone = reason; });
   it.of = event => it.heard.filter(h => h[0] === event).map(h => h[1]);
   it.ask = (...args) => socket.timeout(patience).emitWithAck(...args).catch(error => error.message);
-  it.connected = soon(() => socket.connected);
+  it.connected = soon(() => it.came);
   return it;
 }
 
@@ -73,10 +74,18 @@ json.on('open', () => json.send('{"event":"authenticate","data":{"token":"user:a
 check('a JSON client comes in by the same word', await soon(() => frames.length) && frames[0].event === 'connected' && frames[0].data.userId === 'ada');
 json.close();
 
-const last = [['polling'], ['websocket']].map(transports => client(transports, { token: 'ok' }));
-await Promise.all(last.map(c => c.connected));
+// Whose poll is not with the server when that ends finds nobody to ask again. Behind its answer a client polls anew; behind
+// some more of another's the server has that poll.
+const last = [['polling'], ['websocket']].map(transports => client(transports, { token: 'user:ada' }));
+for (const c of last) {
+  await c.connected;
+  c.socket.emit('authenticate');
+  await soon(() => c.of('authenticated').length);
+}
+for (const c of [last[0], last[1], last[1], last[1]]) await c.ask('echo', 1);
 server.kill('SIGTERM');
-check('at the end all are told to go', await soon(() => last.every(c => c.gone)) && last.every(c => c.gone === 'io server disconnect'));
+check('at the end all are told to go', await soon(() => last.every(c => c.gone)) && last.every(c => c.gone === 'io server disconnect') ||
+  console.log(`  they went by: ${last.map(c => c.gone)}`));
 check('and the program ends in order', await ended === 0);
 console.log(`socketio_flow: ${passed} passed, ${failed} failed, 0 skipped`);
 process.exit(failed ? 1 : 0);
