@@ -46,7 +46,7 @@ else
 fi
 if command -v valgrind >/dev/null; then
     # forty times as slow, and MemorySanitizer has seen them all: one of each room, or with VALGRIND=all whatever can be had
-    few='auth|bus|client|client_hub|cron|deflate|eio|frame|golden|golden_bus|http|json|msgpack|outbox|queue|redis_bus|rooms|send|session|sio|sio_bus|sio_servers|timers|transform|upgrade'
+    few='auth|bus|client|client_hub|cron|deflate|eio|frame|golden|http|json|msgpack|queue|rooms|send|session|sio|sio_bus|sio_servers|timers|upgrade'
     [ "$VALGRIND" = all ] && few='.*'
     tests=${*:-$(sh tests/list.sh fake | grep -vxE "$long|exchange|reply|negative_.*|runs|walks|fixture_cron" | grep -xE "$few")} # the last forks itself
     make -s -j"$jobs" WARN=-w $(for t in $tests; do echo build/test_$t; done) || exit 1

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs test programs: those with servers and sockets, which wait more than they work, JOBS at a time (twice as many as there
 # are processors), and beside them, less urgent, the others, half as many; with WSHUB_WHOLE, where all work hard, only
-# when those have ended; then, behind --, test scripts, two beside each other. Each one's output comes when it has ended, its
+# when those have ended; then, behind --, test scripts, three beside each other. Each one's output comes when it has ended, its
 # line `N passed, N failed, N skipped` with how many have. Says once more what failed, and adds up the lines. An argument
 # may carry arguments of its own, 'build/test_faults on_poll', and variables: 'WSHUB_SHARE=0/4 ./build/test_golden every_send'.
 #
@@ -34,7 +34,7 @@ done
 [ -z "${WSHUB_WHOLE:-}" ] || wait
 nice xargs -P "$(((jobs + 1) / 2))" -I{} sh -c "$one" one {} <"$dir/then"
 wait
-xargs -P 2 -I{} sh -c "$one" one {} <"$dir/scripts"
+xargs -P 3 -I{} sh -c "$one" one {} <"$dir/scripts"
 
 : >"$dir/unsteady"
 [ -z "${WSHUB_AGAIN:-}" ] || cat "$dir/first" "$dir/scripts" | while read -r t; do
