@@ -42,7 +42,8 @@
  * Of a stream that is idle this layer keeps one record of about 200 bytes, and the library its
  * session. Buffers are the io's, one each, and not the stream's: 64 KiB for what is opened, 16 KiB
  * to join small spans, and what a turn's records need. A stream has a buffer of its own only while
- * the io below takes less than it was given, or while it is paused with bytes that came before.
+ * the io below takes less than it was given, while it is paused with bytes that came before, or
+ * while its TLS is to begin (wshub_io.secure), with at most 64 KiB that came too early.
  *
  * ---- the states of a stream ----
  * DIALLING until the io below has opened it; HELLO while the handshake goes on, of which an owner
@@ -112,7 +113,8 @@ typedef struct wshub_io_tls_desc {
     const uint8_t *ticket_keys;
     size_t ticket_keys_count; /* 0..8 */
     bool no_tickets;          /* sessions are not resumed */
-    uint32_t handshake_ms;    /* 10000; from the connection to the handshake's end: 1..600000 */
+    uint32_t handshake_ms;    /* 10000; from the connection, or wshub_io.secure, to the handshake's
+                                 end: 1..600000 */
     uint32_t handshakes_max;  /* 10000; who comes while so many are under way is closed */
     uint32_t linger_ms;  /* 1000; how long the peer's end is awaited behind an alert: 1..600000 */
     uint32_t unsent_max; /* 1048576; bytes of records that wait for one stream, beside those of
@@ -351,7 +353,7 @@ struct wshub_io_tls__stream {
     void *session;
     char *name;                 /* a client's: whom it wants */
     char *said;                 /* a client's: why it has failed, for closed(); NULL: it has not */
-    wshub_io_tls__bytes in;     /* arrived, and not opened since it is paused */
+    wshub_io_tls__bytes in;     /* arrived, and not opened since it is paused, or TLS begins */
     wshub_io_tls__bytes out;    /* records that the io below has not taken */
     wshub_io_tls__bytes flight; /* that it has taken and not sent: it reads them there */
     size_t pends; /* bytes of the owner's own, in the clear, that the io below sends yet */
@@ -367,7 +369,8 @@ struct wshub_io_tls__stream {
     bool told;       /* its owner knows of it, and gets closed() */
     bool paused;     /* by its owner */
     bool blocked;    /* a send was short: drained() is owed */
-    bool owed;       /* it is in the list of those whose bytes wait to be opened */
+    bool left;       /* in the clear: its owner has ended it */
+    bool owed;       /* it is in the list of those whose bytes wait to be opened, or who begin */
     bool fin;        /* the io below has told of its end: while bytes waited, or in the clear */
     bool flushed;    /* ENDING: the io below was told */
     bool peer_ended; /* its close_notify has come, or, behind ours, the end below */
@@ -1706,7 +1709,7 @@ static wshub_err wshub_io_tls__secure(void *ctx, wshub_conn conn, const wshub_di
     wshub_err err;
 
     if (!dial->server_name) return WSHUB_ERR_PARAM;
-    if (!s || s->state != WSHUB_IO_TLS__PLAINLY || s->side == &tls->sides[0])
+    if (!s || s->state != WSHUB_IO_TLS__PLAINLY || s->left || s->side == &tls->sides[0])
         return WSHUB_ERR_STALE;
     err = wshub_io_tls__dials_or_says(tls);
     if (err) return err;
@@ -1814,6 +1817,7 @@ static void wshub_io_tls__close(void *ctx, wshub_conn conn, bool flush) {
     if (!s || s->state == WSHUB_IO_TLS__GONE) return;
     s->blocked = false;
     if (s->state == WSHUB_IO_TLS__PLAINLY) {
+        s->left = true;
         tls->below.close(tls->below.ctx, conn, flush);
     } else if (flush && (s->state == WSHUB_IO_TLS__OPEN || s->state == WSHUB_IO_TLS__HALF)) {
         wshub_io_tls__end(tls, s);

@@ -158,22 +158,31 @@ static void io_send_all(io_world *w, wshub_conn c, const char *bytes, size_t n, 
     EXPECT_INT(took, n);
 }
 
+/* A stream of a guest's in the clear, which cannot be made secure before it is open. */
+static void *io_contract_clear(io_world *w, io_guest *g, wshub_conn *out_conn) {
+    const wshub_io *io = w->io;
+    wshub_dial dial = {.server_name = "localhost"};
+    int opened = g->opened_count, i;
+    void *peer = NULL;
+    EXPECT_INT(io->connect(io->ctx, g, &(wshub_dial){.address = w->address}, out_conn), WSHUB_OK);
+    EXPECT_INT(io->secure(io->ctx, *out_conn, &dial, NULL, 0), WSHUB_ERR_STALE);
+    for (i = 0; i < 200 && (!peer || g->opened_count == opened); i++) {
+        if (!peer) peer = w->accept(w);
+        w->step(w);
+    }
+    EXPECT(peer && g->opened_count == opened + 1 && g->opened.id == out_conn->id);
+    return peer;
+}
+
 /* TLS begun on a guest's stream: a dial like any other, here one that fails. owners: a stream that
  * is not a guest's. */
 static void io_contract_secure(io_world *w, io_guest *g, wshub_conn owners) {
     const wshub_io *io = w->io;
     wshub_dial dial = {.server_name = "localhost"}, nameless = {.address = w->address};
     wshub_span span = {(const uint8_t *)"clear", 5};
-    int opened = g->opened_count, closed = g->closed_count, i;
-    void *peer = NULL;
+    int opened = g->opened_count, closed = g->closed_count, flush, i;
     wshub_conn c;
-    EXPECT_INT(io->connect(io->ctx, g, &(wshub_dial){.address = w->address}, &c), WSHUB_OK);
-    EXPECT_INT(io->secure(io->ctx, c, &dial, NULL, 0), WSHUB_ERR_STALE); /* it is not open */
-    for (i = 0; i < 200 && (!peer || g->opened_count == opened); i++) {
-        if (!peer) peer = w->accept(w);
-        w->step(w);
-    }
-    EXPECT(peer && g->opened_count == opened + 1 && g->opened.id == c.id);
+    void *peer = io_contract_clear(w, g, &c);
     EXPECT_INT(io->secure(io->ctx, c, &nameless, NULL, 0), WSHUB_ERR_PARAM);
     EXPECT_INT(io->secure(io->ctx, owners, &dial, NULL, 0), WSHUB_ERR_STALE);
     EXPECT_INT(io->secure(io->ctx, c, &dial, (const uint8_t *)"x", 1), WSHUB_OK);
@@ -185,6 +194,17 @@ static void io_contract_secure(io_world *w, io_guest *g, wshub_conn owners) {
     EXPECT(g->closed_count == closed + 1 && g->closed.id == c.id);
     EXPECT_INT(g->opened_count, opened + 1);
     EXPECT_INT(io->secure(io->ctx, c, &dial, NULL, 0), WSHUB_ERR_STALE);
+    /* one that its guest has ended is not open any more */
+    for (flush = 0; flush < 2; flush++) {
+        closed = g->closed_count;
+        peer = io_contract_clear(w, g, &c);
+        io->close(io->ctx, c, flush);
+        EXPECT_INT(io->secure(io->ctx, c, &dial, NULL, 0), WSHUB_ERR_STALE);
+        w->step(w);
+        w->hang_up(w, peer);
+        for (i = 0; i < 200 && g->closed_count == closed; i++) w->step(w);
+        EXPECT(g->closed_count == closed + 1 && g->closed.id == c.id);
+    }
 }
 
 /* Guests: streams of their own, told apart from the owner's, heard and settled first. */
@@ -267,7 +287,7 @@ static void io_contract_guests(io_world *w) {
         (void)w->hear(w, peer, buf, sizeof buf, &ended);
     }
     EXPECT(ended);
-    EXPECT_INT(g.closed_count, w->io->secure ? 3 : 2);
+    EXPECT_INT(g.closed_count, w->io->secure ? 5 : 2);
     w->hang_up(w, peer);
     w->got_len = 0;
     w->say(w, a, "still", 5);
