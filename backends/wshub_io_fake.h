@@ -665,10 +665,14 @@ static void wshub_io_fake__close(void *ctx, wshub_conn c, bool flush) {
     wshub_io_fake__list(fake, peer);
 }
 
+/* One that is ordered while TLS begins counts behind it. */
 static void wshub_io_fake__pause(void *ctx, wshub_conn c, bool paused) {
     wshub_io_fake *fake = (wshub_io_fake *)ctx;
     wshub_io_fake__peer *peer = wshub_io_fake__get(fake, c);
-    if (!peer || peer->state != WSHUB_IO_FAKE__OPEN) return;
+    if (!peer) return;
+    if (peer->state != WSHUB_IO_FAKE__OPEN &&
+        (peer->state != WSHUB_IO_FAKE__DIALLING || !peer->dial.secure))
+        return;
     peer->paused = paused;
     wshub_io_fake__list(fake, peer);
 }
@@ -990,8 +994,11 @@ static bool wshub_io_fake__report(wshub_io_fake *fake, wshub_io_fake__peer *peer
 
     switch (peer->state) {
     case WSHUB_IO_FAKE__FREE:
-    case WSHUB_IO_FAKE__DIALLING:
     case WSHUB_IO_FAKE__GONE: return false;
+    case WSHUB_IO_FAKE__DIALLING: /* TLS was to begin with a peer that had gone by then? */
+        if (!peer->left) return false;
+        wshub_io_fake__to(peer, WSHUB_IO_FAKE__SHUT);
+        return true;
     case WSHUB_IO_FAKE__UNTOLD:
         wshub_io_fake__to(peer, WSHUB_IO_FAKE__OPEN);
         owner->opened(owner->ctx, c);
