@@ -2609,8 +2609,8 @@ static void wshub_ws__secure(wshub_ws_pool *pool, wshub_ws__line *line, size_t h
         wshub_ws__fail(pool, line, WSHUB_WS_END_MEMORY, NULL);
         return;
     }
-    if (err) {
-        said = pool->io.error ? pool->io.error(pool->io.ctx) : "";
+    if (err) { /* of another one error() says nothing, or what failed before */
+        said = err == WSHUB_ERR_IO && pool->io.error ? pool->io.error(pool->io.ctx) : "";
         wshub_ws__fail(pool, line, WSHUB_WS_END_TLS, *said ? said : wshub_strerror(err));
         return;
     }

@@ -663,6 +663,48 @@ TEST(what_fails_behind_a_proxy_says_where) {
     EXPECT_HAS(s.gone_text, "cannot begin TLS");
     site_stop(&s);
 }
+/* What error() says is of something else, unless it is IO: then nothing but that tells more. */
+static wshub_err refusal;
+static const char *refusal_text;
+static wshub_err refuses(void *ctx, wshub_conn conn, const wshub_dial *dial, const uint8_t *bytes,
+                         size_t count) {
+    (void)ctx;
+    (void)conn;
+    (void)dial;
+    (void)bytes;
+    (void)count;
+    return refusal;
+}
+static const char *refuses_text(void *ctx) {
+    (void)ctx;
+    return refusal_text;
+}
+TEST(an_io_that_refuses_tls_is_named_by_its_error) {
+    static const struct {
+        wshub_err err;
+        const char *said, *told, *text; /* NULL: the error's own */
+    } all[] = {{WSHUB_ERR_IO, "no roots", "ended tls\n", "no roots"},
+               {WSHUB_ERR_IO, "", "ended tls\n", NULL},
+               {WSHUB_ERR_STALE, "of another", "ended tls\n", NULL},
+               {WSHUB_ERR_PARAM, "of another", "ended tls\n", NULL},
+               {WSHUB_ERR_NOMEM, "of another", "ended memory\n", "out of memory"}};
+    wshub_ws_desc d = proxied();
+    wshub_conn c;
+    size_t i;
+    for (i = 0; i < sizeof all / sizeof *all; i++) {
+        EXPECT(site_start(&s, false, NULL));
+        s.pool->io.secure = refuses;
+        s.pool->io.error = refuses_text;
+        refusal = all[i].err;
+        refusal_text = all[i].said;
+        (void)asks_proxy(&d, &c);
+        site_say(&s, c, "HTTP/1.1 200 ok\r\n\r\n");
+        EXPECT_STR(site_told(&s), all[i].told);
+        EXPECT_STR(s.gone_text, all[i].text ? all[i].text : wshub_strerror(all[i].err));
+        EXPECT(wshub_io_fake_is_gone(s.fake, c));
+        site_stop(&s);
+    }
+}
 TEST(a_redirect_behind_a_proxy_asks_it_again) {
     wshub_ws_desc d = proxied();
     wshub_conn c, c2;
