@@ -352,6 +352,31 @@ EACH_WAY(tls_begins_behind_a_word_in_the_clear, false) {
     }
     late(false);
 }
+/* The handshake needs no leave of a paused owner, who is told of nothing but its end until it goes
+ * on: what the server says, and how it ends, waits. */
+EACH_WAY(a_pause_goes_on_behind_tls, false) {
+    int rests, ends, turn;
+    late(true);
+    for (rests = 1; rests <= 3; rests++) {
+        for (ends = 0; ends < 2; ends++) {
+            pair *p = fresh(NULL);
+            p->client.rests = rests;
+            EXPECT(pair_dial(p, 500));
+            for (turn = 0; turn < 50; turn++) {
+                (void)pair_carry(&p->client, &p->server, &p->to_server, &p->carried[0]);
+                (void)pair_carry(&p->server, &p->client, &p->to_client, &p->carried[1]);
+            }
+            EXPECT_INT(p->client.opened, 1);
+            EXPECT_INT(p->client.got_len, rests < 3 ? 0 : 500);
+            EXPECT_INT(p->client.paused, rests < 3);
+            if (ends) wshub_io_fake_half_close(p->client.net, p->client.conn);
+            pair_finish(p);
+            pair_went_well(p);
+            pair_stop(p);
+        }
+    }
+    late(false);
+}
 /* What was said in the clear leaves first, however long it pends. */
 EACH_WAY(what_pends_in_the_clear_leaves_ahead_of_tls, false) {
     wshub_io_fake_desc fake;

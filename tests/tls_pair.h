@@ -118,7 +118,8 @@ typedef struct pair_end {
     bool wrong;             /* or not */
     bool clear;             /* it dials: what it hears is the proxy's still */
     size_t asked, answered; /* so much of its CONNECT is out, and of the answer was heard */
-    bool pauses;            /* whenever something comes, until nothing else happens */
+    int rests; /* it pauses: 1, before it has TLS begin; 2, meanwhile; 3, before, and goes on then */
+    bool pauses; /* whenever something comes, until nothing else happens */
     bool paused;
     char error[448];
 } pair_end;
@@ -176,6 +177,7 @@ static void pair_secure(pair_end *e, const uint8_t *bytes, size_t n) {
     EXPECT_INT(e->io->secure(e->io->ctx, e->conn, &dial, bytes, n), WSHUB_ERR_PARAM);
     dial.server_name = "localhost";
     dial.verify = e->blind ? WSHUB_VERIFY_NONE : WSHUB_VERIFY_FULL;
+    if (e->rests & 1) e->io->pause(e->io->ctx, e->conn, true);
     EXPECT_INT(e->io->secure(e->io->ctx, nobody, &dial, bytes, n), WSHUB_ERR_STALE);
     pair_secured = e->io->secure(e->io->ctx, e->conn, &dial, bytes, n);
     EXPECT(!e->opened && e->closed == closed);
@@ -184,6 +186,8 @@ static void pair_secure(pair_end *e, const uint8_t *bytes, size_t n) {
         return;
     }
     e->clear = false;
+    if (e->rests & 2) e->io->pause(e->io->ctx, e->conn, e->rests == 2);
+    e->paused = e->rests == 1 || e->rests == 2;
     EXPECT_INT(e->io->secure(e->io->ctx, e->conn, &dial, bytes, n), WSHUB_ERR_STALE);
     EXPECT_INT(e->io->send(e->io->ctx, e->conn, &span, 1), 0);
 }
