@@ -2287,8 +2287,8 @@ typedef struct wshub_io {
      * and sent() is reported of what pends; the guest has nothing that waits beside it. Then, as
      * when a secure stream is dialled: opened() follows once more, behind the handshake, or
      * closed(), inside of which error() says why. Until then send() takes nothing and received(),
-     * ended() and drained() are not reported; opened() stands for drained(), and a pause goes on
-     * behind it.
+     * ended() and drained() are not reported; opened() stands for drained(), and a pause, of before
+     * or meanwhile, counts behind it.
      *   dial   borrowed. Of it server_name, which is required, and verify are looked at
      *   bytes  count of them, copied: what was received behind the last word in the clear. A server
      *          says nothing before it is asked, but what came is TLS's to judge
