@@ -244,6 +244,11 @@ typedef struct wshub_ws_gone {
     wshub_str reason; /* opened: of the Close that came, UTF-8; empty: none */
     int status;       /* STATUS, PROXY, REDIRECT: what was answered; else 0 */
     const char *text; /* a line for people, printable ASCII, terminated; never NULL */
+    bool raced;       /* EARLY, of a line of HTTP: it was answered on before, and its stream ended
+                         within two seconds of the request, without a byte of the answer. Servers
+                         and proxies that end a stream without a word may have done so before the
+                         request came; who knows that it does no harm twice may ask again, on
+                         another line (RFC 9112 9.3.1) */
 } wshub_ws_gone;
 
 /* Whom a WebSocket tells. On the io's thread, never from inside an order; each may call anything,
@@ -434,8 +439,9 @@ typedef struct wshub_ws_http_events {
     void (*answered)(wshub_ws_pool *pool, wshub_ws line, const wshub_ws_answer *answer, void *user);
     /* The last word, exactly once; the handle is stale. A request that is not answered yet never
      * will be. gone->why: as of a WebSocket that never was open, PROXY among it (407); LOST: its
-     * stream ended while nothing was asked; ANSWER: what came is no answer, or too large; TIMEOUT:
-     * neither stream nor answer in time. gone->opened is false. */
+     * stream ended while nothing was asked; EARLY: before the answer was whole, see gone->raced;
+     * ANSWER: what came is no answer, or too large; TIMEOUT: neither stream nor answer in time.
+     * gone->opened is false. */
     void (*ended)(wshub_ws_pool *pool, wshub_ws line, const wshub_ws_gone *gone, void *user);
 } wshub_ws_http_events;
 
@@ -702,7 +708,8 @@ enum {
     WSHUB_WS__CONTROL_MAX = 125, /* bytes of a control frame (RFC 6455 5.5) */
     WSHUB_WS__HEAD_MAX = 10,     /* bytes of the head of a frame that is not masked */
     WSHUB_WS__CHUNK_MAX = 256,   /* of the line in front of a chunk, with its extensions */
-    WSHUB_WS__KEEP_MS = 1000     /* so long before the server ends an idle stream, we do */
+    WSHUB_WS__KEEP_MS = 1000,    /* so long before the server ends an idle stream, we do */
+    WSHUB_WS__RACE_MS = 2000     /* within that a request may cross the end of its stream */
 };
 #define WSHUB_WS__COUNT_MAX (1u << 30)
 #define WSHUB_WS__BYTES_MAX (1u << 31) /* of what grows, whatever asks for it */
@@ -786,12 +793,14 @@ typedef struct wshub_ws__http {
     wshub_str type;          /* of the answer; a view of its head, which stays in `in` */
     uint64_t left;
     uint64_t deadline_ms; /* for the answer, or of the idle stream; WSHUB_NEVER: none */
+    uint64_t asked_ms;    /* when the last request was given */
     uint32_t heads;       /* bytes of the heads before this one: of 1xx */
     uint32_t trailers;    /* bytes of them */
     uint32_t keep_ms;     /* how long the stream may be idle; WSHUB_OFF: for ever */
     uint16_t status;
     uint8_t part; /* a wshub_ws__part */
     bool asked;   /* a request is not answered yet */
+    bool reused;  /* one has been answered */
     bool done;    /* in what is read now an answer has ended */
     bool last;    /* there will be no other one */
 } wshub_ws__http;
@@ -1317,6 +1326,16 @@ static const char *wshub_ws__closed_text(const wshub_ws_gone *gone, char *buf, s
     return buf;
 }
 
+/* May the end of its stream and its request have crossed? Nothing of the answer is there, there was
+ * one before, and no more time has passed than a long way takes. */
+static bool wshub_ws__raced(const wshub_ws_pool *pool, const wshub_ws__line *line) {
+    const wshub_ws__http *http = line->http;
+
+    return http && line->why == WSHUB_WS_END_EARLY && http->asked && http->reused &&
+           http->part == WSHUB_WS__PART_HEAD && !http->heads && !line->in.len &&
+           wshub_ws_now_ms(pool) - http->asked_ms < WSHUB_WS__RACE_MS;
+}
+
 /* The last word, told and done. */
 static void wshub_ws__tell_end(wshub_ws_pool *pool, wshub_ws__line *line) {
     void (*ended)(wshub_ws_pool * of, wshub_ws ws, const wshub_ws_gone *gone, void *user) =
@@ -1332,6 +1351,7 @@ static void wshub_ws__tell_end(wshub_ws_pool *pool, wshub_ws__line *line) {
     gone.opened = line->opened;
     gone.code = line->opened ? line->code : 0;
     gone.status = line->opened ? 0 : line->code;
+    gone.raced = wshub_ws__raced(pool, line);
     gone.reason.ptr = "";
     if (line->reason && text) {
         gone.reason.ptr = text;
@@ -2778,6 +2798,7 @@ static void wshub_ws__http_done(wshub_ws_pool *pool, wshub_ws__line *line) {
     memset(&line->in, 0, sizeof line->in);
     http->part = WSHUB_WS__PART_HEAD;
     http->asked = false;
+    http->reused = true;
     http->done = true;
     http->deadline_ms =
         http->keep_ms == WSHUB_OFF ? WSHUB_NEVER : wshub_ws_now_ms(pool) + http->keep_ms;
@@ -4088,7 +4109,8 @@ WSHUB_API wshub_err wshub_ws_http_request(wshub_ws_pool *pool, wshub_ws line,
 
     timeout = wshub_ws__or(request->timeout_ms, 60000);
     http->asked = true;
-    http->deadline_ms = timeout == WSHUB_OFF ? WSHUB_NEVER : wshub_ws_now_ms(pool) + timeout;
+    http->asked_ms = wshub_ws_now_ms(pool);
+    http->deadline_ms = timeout == WSHUB_OFF ? WSHUB_NEVER : http->asked_ms + timeout;
     wshub_ws__rearm(pool, at);
     if (ready) wshub_ws__touch(pool, at);
     return WSHUB_OK;

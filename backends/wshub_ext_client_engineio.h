@@ -35,6 +35,9 @@
  * Two lines of HTTP: one on which a poll is always under way, whose answer brings what the server
  * has, and one for posts. What is sent within a turn goes in one post, and the next post leaves
  * when the one before is answered; so order holds, and what waits is one round trip old at most.
+ * Some proxies end a stream behind each answer and do not say so. A poll that crosses such an end is
+ * asked again on another line, and from then on no line is asked twice. A post is not said again:
+ * nobody knows whether it was heard, and the session ends.
  *
  * ---- cookies ----
  * A balancer may say by a cookie which server has a session. Those that an answer to a poll or a
@@ -262,6 +265,7 @@ typedef struct wshub_eio_link__polled {
                                              WSHUB_NEVER: none is */
     uint32_t payload_max;                 /* of a post */
     uint32_t requests;                    /* that were made */
+    bool once;                            /* a line is asked once: one has ended without a word */
 } wshub_eio_link__polled;
 
 /* Thousands are idle on a WebSocket each: what those have no use for stands in `polled`, and its
@@ -810,8 +814,8 @@ static wshub_err wshub_eio_link__line_open(wshub_eio_link *link, wshub_eio_link_
     return wshub_ws_http_open(link->pool, &desc, &wshub_eio_link__http_events, &on->line);
 }
 
-/* Sends a request on a line, which is opened if there is none. request: its target is ours to say.
- * False: out of memory. */
+/* Sends a request on a line, which is opened if there is none, or if lines are asked once. request:
+ * its target is ours to say. False: out of memory. */
 static bool wshub_eio_link__ask(wshub_eio_link *link, wshub_eio_link__line *on,
                                 const wshub_ws_request *request) {
     wshub_eio_link__polled *polled = link->polled;
@@ -827,7 +831,7 @@ static bool wshub_eio_link__ask(wshub_eio_link *link, wshub_eio_link__line *on,
     asked.target = target;
     asked.cookies = polled->cookies;
 
-    if (on->line.id) err = wshub_ws_http_request(link->pool, on->line, &asked);
+    if (on->line.id && !polled->once) err = wshub_ws_http_request(link->pool, on->line, &asked);
     if (err == WSHUB_ERR_STALE || err == WSHUB_ERR_STATE) { /* there is none, or it is ending */
         err = wshub_eio_link__line_open(link, on);
         if (!err) err = wshub_ws_http_request(link->pool, on->line, &asked);
@@ -1172,16 +1176,21 @@ static void wshub_eio_link__on_line_ended(wshub_ws_pool *pool, wshub_ws line,
                                           const wshub_ws_gone *gone, void *user) {
     wshub_eio_link *link = (wshub_eio_link *)user;
     wshub_eio_link__line *of = wshub_eio_link__line_of(link, line);
-    bool asked = of && of->asked;
+    bool asked = of && of->asked, poll = of && of == &link->polled->poll;
 
     (void)pool;
     if (!of || link->doomed) return;
     wshub_eio_link__enter(link);
     of->line.id = 0;
     of->asked = false;
+    if (gone->raced) link->polled->once = true;
     /* While it leaves the polled line says nothing any more. */
-    if (asked && (link->state != WSHUB_EIO_LINK__LEAVING || of == &link->polled->post))
+    if (gone->raced && poll && wshub_eio_link__listens(link)) {
+        if (link->way != WSHUB_EIO_LINK__PAUSING) wshub_eio_link__poll(link);
+        wshub_eio_link__switch(link);
+    } else if (asked && (!poll || link->state != WSHUB_EIO_LINK__LEAVING)) {
         wshub_eio_link__failed(link, gone);
+    }
     wshub_eio_link__leave(link);
 }
 

@@ -86,6 +86,7 @@ static void site_ended(wshub_ws_pool *pool, wshub_ws ws, const wshub_ws_gone *go
     if (gone->reason.len)
         n += snprintf(text + n, sizeof text - (size_t)n, " %.*s", (int)gone->reason.len,
                       gone->reason.ptr);
+    if (gone->raced) n += snprintf(text + n, sizeof text - (size_t)n, " raced");
     EXPECT(gone->text && *gone->text);
     (void)snprintf(((site *)user)->gone_text, sizeof((site *)user)->gone_text, "%s", gone->text);
     if (gone->opened && gone->why == WSHUB_WS_END_CLOSE) site_closed_text(gone);

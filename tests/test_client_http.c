@@ -478,6 +478,46 @@ TEST(a_stream_that_ends_while_nothing_is_asked) {
     site_stop(&s);
 }
 
+/* RFC 9112 9.3.1: a server may end a stream without having said so, and a request cross that. */
+TEST(a_request_may_cross_the_end_of_its_stream) {
+    static const struct {
+        const char *before, *answer; /* to a request before; to the one that the end meets */
+        uint64_t after_ms;
+        const char *want;
+    } rows[] = {{"Content-Length: 0\r\n\r\n", "", 0, "ended closed raced\n"},
+                {"Content-Length: 0\r\n\r\n", "", 1999, "ended closed raced\n"},
+                {"Content-Length: 0\r\n\r\n", "", 2000, "ended closed\n"},
+                {NULL, "", 0, "ended closed\n"},
+                {"Content-Length: 0\r\n\r\n", "H", 0, "ended closed\n"},
+                {"Content-Length: 0\r\n\r\n", "HTTP/1.1 103 x\r\n\r\n", 0, "ended closed\n"},
+                {"Content-Length: 0\r\n\r\n", OK "Content-Length: 2\r\n\r\n", 0, "ended closed\n"}};
+    char whole[200];
+    size_t i, how;
+    for (i = 0; i < sizeof rows / sizeof *rows; i++) {
+        for (how = 0; how < 2; how++) { /* by its end, and torn off */
+            wshub_ws line;
+            wshub_conn c;
+            EXPECT(site_start(&s, false, NULL));
+            line = asked(NULL, &c);
+            if (rows[i].before) {
+                (void)snprintf(whole, sizeof whole, "%s%s", OK, rows[i].before);
+                site_say(&s, c, whole);
+                EXPECT_STR(site_told(&s), "answered 200 \n");
+                EXPECT_INT(ask(line, "GET", "/", NULL), WSHUB_OK);
+                wshub_io_fake_run(s.fake);
+            }
+            if (*rows[i].answer) site_say(&s, c, rows[i].answer);
+            wshub_io_fake_advance(s.fake, rows[i].after_ms);
+            if (how)
+                wshub_io_fake_end(s.fake, c);
+            else
+                wshub_io_fake_half_close(s.fake, c);
+            EXPECT_STR(site_told(&s), rows[i].want);
+            site_stop(&s);
+        }
+    }
+}
+
 TEST(a_line_may_be_ended_inside_its_answer) {
     static const char *const ways[] = {"drop", "forget", "destroy"};
     wshub_conn c;

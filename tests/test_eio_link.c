@@ -25,6 +25,7 @@ static struct {
 static size_t streams_count;
 static size_t cut_at; /* so many bytes of a WebSocket's stream pass; 0: all */
 static bool was_cut;
+static bool once; /* a stream of polls or posts ends behind an answer, whatever was asked since */
 
 /* Moves up to `most` bytes one way. */
 static size_t move(size_t at, wshub_conn from, wshub_conn to_conn, size_t most) {
@@ -62,7 +63,13 @@ static size_t step(size_t most) {
     }
     for (i = 0; i < streams_count; i++) {
         wshub_conn a = streams[i].here, b = streams[i].there;
-        moved += move(i, a, b, most) + move(i, b, a, most);
+        size_t answered;
+        moved += move(i, a, b, most) + (answered = move(i, b, a, most));
+        if (once && answered && !strstr(streams[i].front, "websocket")) {
+            wshub_io_fake_take(s.w.net, a, wshub_io_fake_output(s.w.net, a).len);
+            wshub_io_fake_end(s.w.net, a);
+            wshub_io_fake_end(s.w.net, b);
+        }
         if (wshub_io_fake_is_gone(s.w.net, a) && !wshub_io_fake_is_gone(s.w.net, b))
             wshub_io_fake_end(s.w.net, b);
         if (wshub_io_fake_is_gone(s.w.net, b) && !wshub_io_fake_is_gone(s.w.net, a))
@@ -189,7 +196,7 @@ static void start(wshub_eio_transports transports, wshub_eio_desc d) {
     desc.transports = transports;
     streams_count = sent = heard = more = 0;
     cut_at = 0;
-    was_cut = false;
+    was_cut = once = false;
     acts = NULL;
     told[0] = 0;
     session = NULL;
@@ -341,6 +348,51 @@ TEST(a_server_that_offers_none_is_polled) {
     EXPECT_INT(heard, 1);
     EXPECT_INT(wshub_eio_link_ws(session).id, 0);
     EXPECT_TOLD("opened;");
+    stop();
+}
+
+/* As some proxies do, which do not say so. */
+TEST(streams_that_end_behind_each_answer_are_polled_on) {
+    size_t way;
+    uint32_t n;
+    for (way = 0; way < 2; way++) {
+        start(way ? WSHUB_EIO_POLLING_FIRST : WSHUB_EIO_POLLING_ONLY, EIO(0));
+        once = true;
+        begin();
+        pump(100000);
+        wshub_io_fake_advance(s.w.net, 100); /* a poll is let go while the session moves */
+        pump(100000);
+        EXPECT_TOLD("opened;");
+        EXPECT_INT(streams_count, way ? 3 : 2); /* what opened it, a poll, the WebSocket */
+        for (n = 0; n < 30; n++) {
+            EXPECT_INT(say(), WSHUB_OK);
+            if (n % 3) continue;
+            pump(100000);
+            EXPECT_INT(heard, sent);
+        }
+        pump(100000);
+        EXPECT_INT(heard, 30);
+        EXPECT_INT(wshub_eio_link_ws(session).id != 0, way);
+        stop();
+    }
+}
+
+/* What is under way when its stream ends may have been heard: it is not said twice. */
+TEST(a_post_that_crosses_the_end_of_its_stream_ends_the_session) {
+    start(WSHUB_EIO_POLLING_ONLY, EIO(0));
+    begin();
+    pump(100000);
+    EXPECT_TOLD("opened;");
+    EXPECT_INT(say(), WSHUB_OK);
+    pump(100000); /* the line for posts is there */
+    EXPECT_INT(say(), WSHUB_OK);
+    wshub_io_fake_run(s.w.net); /* the post is under way */
+    EXPECT_INT(say(), WSHUB_OK);
+    once = true;
+    (void)step(100000);
+    (void)step(100000);
+    EXPECT_TOLD("over transport close;");
+    EXPECT_OP(heard, <, 3);
     stop();
 }
 

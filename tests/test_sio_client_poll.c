@@ -435,8 +435,17 @@ TEST(a_post_is_taken_or_the_end) {
     }
 }
 
-TEST(a_poll_that_is_lost_is_the_end) {
+/* wshub_ws_gone.raced: once, on a stream of its own, which no poll was on before. */
+TEST(a_poll_that_is_lost_is_asked_again_only_where_it_may_have_crossed_the_end) {
     connect_as(POLLED);
+    wshub_io_fake_end(s.fake, gets);
+    EXPECT_STR(site_told(&s), "");
+    gets = take_stream();
+    expect_poll();
+    answer(gets, "42[\"e\"]");
+    EXPECT_STR(site_told(&s), "event e\n");
+    gets = take_stream();
+    expect_poll();
     wshub_io_fake_end(s.fake, gets);
     EXPECT_STR(site_told(&s), "disconnected transport close again\nreconnecting 1\n");
     wshub_io_fake_advance(s.fake, last_delay);
