@@ -293,8 +293,14 @@ typedef struct wshub_ws_desc {
     /* deflate: the server has to forget between messages, and no inflater is kept of who is silent
      * (with zlib up to 42 KiB). A server that does not agree has no valid answer. */
     bool deflate_forget;
-    uint32_t deflate_bytes_min;  /* 256; shorter messages go plain. WSHUB_OFF: all do */
-    uint32_t redirects_max;      /* 0; how many redirects are followed: up to 20 */
+    uint32_t deflate_bytes_min; /* 256; shorter messages go plain. WSHUB_OFF: all do */
+    /* 0; how many redirects (301, 302, 303, 307, 308) are followed: up to 20. From `wss` none leads
+     * to `ws`. Cookie, Authorization and Proxy-Authorization of headers go to the origin of url
+     * alone (scheme, host and port): a redirect to another one drops them for good, also where a
+     * further one leads back. All other fields and the subprotocols go along: what is secret
+     * in them is not known here. What an answer says by Set-Cookie is not kept. Once it is open, what
+     * is sent goes to where it was led, such as an authentication by message. */
+    uint32_t redirects_max;
     wshub_verify verify;         /* `wss`: how far the server has to prove who it is */
     uint32_t connect_timeout_ms; /* 20000; from wshub_ws_open() to the valid 101, whatever is
                                      awaited, WSHUB_OFF: none */
@@ -2426,7 +2432,8 @@ static void wshub_ws__request(wshub_ws_pool *pool, wshub_ws__line *line, bool to
 
 /* ---- redirects ---- */
 
-/* Drops the lines of the caller's fields that are for the origin alone. */
+/* Drops the lines of the caller's fields that are for the origin alone. They do not come back where
+ * a later redirect leads to that origin again: by then it is somebody else who says so. */
 static void wshub_ws__strip(wshub_ws__attempt *attempt) {
     static const char *const secret[] = {"authorization:", "cookie:", "proxy-authorization:"};
     char *from = attempt->headers, *to = from;
@@ -2488,15 +2495,25 @@ static bool wshub_ws__absolute(const wshub_ws__attempt *attempt, wshub_str to,
     return len <= WSHUB_WS__URL_MAX;
 }
 
+/* Do two URLs lead to one origin (RFC 6454 4)? Letter case is nothing in a name, and a port that is
+ * not said is the scheme's. */
+static bool wshub_ws__same_origin(const wshub_ws_url *a, const wshub_ws_url *b) {
+    size_t i = 0;
+
+    while (i < a->host.len && i < b->host.len &&
+           wshub_ws__lower(a->host.ptr[i]) == wshub_ws__lower(b->host.ptr[i]))
+        i++;
+    return i == a->host.len && i == b->host.len && a->port == b->port && a->secure == b->secure;
+}
+
 /* Follows a redirect: the stream is closed, and all begins anew under the same deadline. NULL:
- * done; else why not. */
+ * done, or failed out of memory; else why not. */
 static const char *wshub_ws__redirect(wshub_ws_pool *pool, wshub_ws__line *line,
                                       const wshub_ws__answer *answer) {
     wshub_ws__attempt *attempt = line->attempt;
     char text[WSHUB_WS__URL_MAX + 1], *url;
     wshub_ws_url parts;
     wshub_conn conn;
-    uint32_t port = attempt->parts.port;
 
     if (!attempt->redirects_left) return "redirected too often";
     if (!answer->location.len || !wshub_ws__absolute(attempt, answer->location, text) ||
@@ -2505,13 +2522,14 @@ static const char *wshub_ws__redirect(wshub_ws_pool *pool, wshub_ws__line *line,
     if (attempt->parts.secure && !parts.secure) return "redirected from wss to ws";
     if (parts.secure && attempt->proxy_host[0] && !pool->io.secure)
         return "redirected to wss behind a proxy, where this io cannot begin TLS";
-    if (parts.secure != attempt->parts.secure || parts.port != port ||
-        parts.host.len != attempt->parts.host.len ||
-        memcmp(parts.host.ptr, attempt->parts.host.ptr, parts.host.len) != 0)
-        wshub_ws__strip(attempt);
+    if (!wshub_ws__same_origin(&parts, &attempt->parts)) wshub_ws__strip(attempt);
 
     url = wshub_ws__text(pool, text, strlen(text));
-    if (!url) return "out of memory";
+    if (!url) {
+        line->code = 0;
+        wshub_ws__fail(pool, line, WSHUB_WS_END_MEMORY, NULL);
+        return NULL;
+    }
     wshub_ws__text_free(pool, &attempt->url);
     attempt->url = url;
     (void)wshub_ws_url_read(wshub_str_z(url), &attempt->parts);

@@ -38,6 +38,8 @@
  * Some proxies end a stream behind each answer and do not say so. A poll that crosses such an end is
  * asked again on another line, and from then on no line is asked twice. A post is not said again:
  * nobody knows whether it was heard, and the session ends.
+ * An answer but 200 ends the session, a redirect among them, which is not followed, whatever
+ * ws.redirects_max says: that is for WebSockets.
  *
  * ---- cookies ----
  * A balancer may say by a cookie which server has a session. Those that an answer to a poll or a

@@ -802,6 +802,156 @@ TEST(a_redirect_is_followed_if_asked_for_without_credentials_elsewhere) {
     site_stop(&s);
 }
 
+/* Who is given credentials: the origin that the application has named (scheme, host, port), whatever
+ * a redirect writes, and nobody else; nor anybody again behind somebody else. What an answer sets as a
+ * cookie on the way is said to nobody. */
+static const struct {
+    const char *url;
+    const char *hops[3]; /* where each answer leads; "dialled" follows for each */
+    const char *dialled[3];
+    bool kept; /* at the last one */
+} hops[] = {
+    {"ws://h/a", {"http://H/b"}, {"H:80"}, true},
+    {"ws://h/a", {"ws://h:80/b"}, {"h:80"}, true},
+    {"ws://h:80/a", {"//h/b"}, {"h:80"}, true},
+    {"ws://Host.Example:81/a", {"WS://hOST.eXAMPLE:81/b"}, {"hOST.eXAMPLE:81"}, true},
+    {"wss://h/a", {"https://H:443/b"}, {"H:443"}, true},
+    {"wss://h:443/a", {"//h"}, {"h:443"}, true},
+    {"wss://h:8443/a", {"HTTPS://h:8443/b"}, {"h:8443"}, true},
+    {"ws://[::1]/a", {"http://[::1]:80/b"}, {"[::1]:80"}, true},
+    {"ws://h/a", {"/b", "c", "?d"}, {"h:80", "h:80", "h:80"}, true},
+    {"ws://h/a", {"wss://h/b"}, {"h:443"}, false},
+    {"ws://h:443/a", {"wss://h:443/b"}, {"h:443"}, false},
+    {"ws://h/a", {"ws://h:8080/b"}, {"h:8080"}, false},
+    {"ws://h/a", {"ws://h./b"}, {"h.:80"}, false},
+    {"ws://h/a", {"ws://hh/b"}, {"hh:80"}, false},
+    {"ws://hh/a", {"ws://h/b"}, {"h:80"}, false},
+    {"ws://h.example/a", {"ws://example/b"}, {"example:80"}, false},
+    {"wss://h/a", {"wss://h:444/b"}, {"h:444"}, false},
+    {"ws://127.0.0.1/a", {"ws://127.0.0.2/b"}, {"127.0.0.2:80"}, false},
+    {"ws://a/", {"ws://b/", "ws://a/"}, {"b:80", "a:80"}, false},
+    {"ws://a/", {"ws://b/", "/x", "ws://a/"}, {"b:80", "b:80", "a:80"}, false},
+    {"ws://a/", {"wss://a/", "wss://a/x"}, {"a:443", "a:443"}, false},
+};
+static const wshub_header credentials[] = {{{"CookiE", 6}, {"session=s3cret", 14}},
+                                           {{"Proxy-Authorization", 19}, {"Basic s3cret", 12}},
+                                           {{"Cookies", 7}, {"kept", 4}},
+                                           {{"AUTHORIZATION", 13}, {"Bearer s3cret", 13}},
+                                           {{"X", 1}, {"Cookie: kept", 12}}};
+TEST(credentials_are_for_the_origin_that_was_named) {
+    wshub_ws_desc d;
+    wshub_conn c;
+    char text[300], request[8192], accept[29];
+    size_t i, hop;
+    memset(&d, 0, sizeof d);
+    d.redirects_max = 3;
+    d.headers = credentials;
+    d.headers_count = sizeof credentials / sizeof *credentials;
+    for (i = 0; i < sizeof hops / sizeof *hops; i++) {
+        EXPECT(site_start(&s, false, NULL));
+        (void)site_open(&s, hops[i].url, &d);
+        c = site_dialled(&s, NULL);
+        wshub_io_fake_answer(s.fake, c, true);
+        site_request(&s, c, request, accept);
+        EXPECT_HAS(request, "CookiE: session=s3cret\r\nProxy-Authorization: Basic s3cret\r\n");
+        EXPECT_HAS(request, "AUTHORIZATION: Bearer s3cret\r\n");
+        for (hop = 0; hop < 3 && hops[i].hops[hop]; hop++) {
+            (void)snprintf(text, sizeof text,
+                           "HTTP/1.1 30%d x\r\nSet-Cookie: set=s3t; Path=/\r\nLocation: %s\r\n\r\n",
+                           hop == 1 ? 8 : 2, hops[i].hops[hop]);
+            site_say(&s, c, text);
+            c = site_dialled(&s, hops[i].dialled[hop]);
+            EXPECT_INT(wshub_io_fake_dial(s.fake, c)->secure,
+                       strstr(hops[i].dialled[hop], "443") || strstr(hops[i].dialled[hop], "444"));
+            wshub_io_fake_answer(s.fake, c, true);
+            site_request(&s, c, request, accept);
+            EXPECT_HAS(request, "Cookies: kept\r\n");
+            EXPECT_HAS(request, "X: Cookie: kept\r\n");
+            EXPECT(!strstr(request, "s3t"));
+        }
+        if (!hops[i].kept == !!strstr(request, "s3cret")) printf("  %s\n", hops[i].url);
+        EXPECT_INT(strstr(request, "session=s3cret") != NULL, hops[i].kept);
+        EXPECT_INT(strstr(request, "Basic s3cret") != NULL, hops[i].kept);
+        EXPECT_INT(strstr(request, "Bearer s3cret") != NULL, hops[i].kept);
+        site_stop(&s);
+    }
+}
+TEST(no_redirect_leads_out_of_tls) {
+    static const char *const out[] = {"ws://h/", "http://h/", "HTTP://h/", "ws://h:443/",
+                                      "WS://x/"};
+    wshub_ws_desc d;
+    wshub_conn c;
+    char text[200];
+    size_t i, first;
+    memset(&d, 0, sizeof d);
+    d.redirects_max = 5;
+    for (i = 0; i < sizeof out / sizeof *out; i++) {
+        for (first = 0; first < 2; first++) { /* asked for, or led to */
+            EXPECT(site_start(&s, false, NULL));
+            (void)site_open(&s, first ? "ws://h/" : "wss://h/", &d);
+            c = site_dialled(&s, NULL);
+            wshub_io_fake_answer(s.fake, c, true);
+            if (first) {
+                site_say(&s, c, "HTTP/1.1 301 x\r\nLocation: https://h/\r\n\r\n");
+                c = site_dialled(&s, "h:443");
+                wshub_io_fake_answer(s.fake, c, true);
+            }
+            (void)snprintf(text, sizeof text, "HTTP/1.1 301 x\r\nLocation: %s\r\n\r\n", out[i]);
+            site_say(&s, c, text);
+            EXPECT_STR(site_told(&s), "ended redirect 301\n");
+            EXPECT_STR(s.gone_text, "redirected from wss to ws");
+            EXPECT(!wshub_io_fake_dialled(s.fake, &c, NULL));
+            site_stop(&s);
+        }
+    }
+}
+/* A proxy's credentials are its own, whoever is reached through it; a server's are not the proxy's. */
+TEST(a_proxy_keeps_its_credentials_over_a_redirect_and_no_server_has_them) {
+    wshub_ws_desc d;
+    wshub_conn c;
+    char request[8192], accept[29];
+    int hop;
+    memset(&d, 0, sizeof d);
+    d.proxy = "http://u:p@p:3128";
+    d.redirects_max = 1;
+    d.headers = credentials;
+    d.headers_count = sizeof credentials / sizeof *credentials;
+    EXPECT(site_start(&s, false, NULL));
+    (void)site_open(&s, "ws://h/x", &d);
+    for (hop = 0; hop < 2; hop++) {
+        c = site_dialled(&s, "p:3128");
+        wshub_io_fake_answer(s.fake, c, true);
+        EXPECT_STR(wshub_io_fake_output(s.fake, c).ptr,
+                   hop ? "CONNECT other:80 HTTP/1.1\r\nHost: other:80\r\n"
+                         "Proxy-Authorization: Basic dTpw\r\n\r\n"
+                       : "CONNECT h:80 HTTP/1.1\r\nHost: h:80\r\n"
+                         "Proxy-Authorization: Basic dTpw\r\n\r\n");
+        wshub_io_fake_take(s.fake, c, 8192);
+        site_say(&s, c, "HTTP/1.1 200 ok\r\n\r\n");
+        site_request(&s, c, request, accept);
+        EXPECT(!strstr(request, "dTpw"));
+        EXPECT_INT(strstr(request, "s3cret") != NULL, !hop);
+        site_say(&s, c, "HTTP/1.1 302 x\r\nLocation: ws://other/\r\n\r\n");
+    }
+    EXPECT_STR(site_told(&s), "ended redirect 302\n");
+    site_stop(&s);
+}
+TEST(a_redirect_without_memory_says_so) {
+    wshub_ws_desc d;
+    wshub_conn c;
+    memset(&d, 0, sizeof d);
+    d.redirects_max = 1;
+    EXPECT(site_start(&s, false, NULL));
+    (void)site_open(&s, "ws://h/a", &d);
+    c = site_dialled(&s, NULL);
+    wshub_io_fake_answer(s.fake, c, true);
+    site_say(&s, c, "HTTP/1.1 302 x\r\nLocation: /b\r\n\r");
+    s.fail_in = 1;
+    site_say(&s, c, "\n");
+    EXPECT_STR(site_told(&s), "ended memory\n");
+    site_stop(&s);
+}
+
 /* What was answered on the way is not told of the end, and the io keeps what it has not sent as long
  * as it needs it. */
 TEST(a_redirect_that_was_followed_leaves_nothing_behind) {

@@ -117,6 +117,23 @@ TEST(requests_go_one_after_the_other_on_one_stream) {
     site_stop(&s);
 }
 
+/* A redirect is an answer like others: who has asked decides, with the head before it. */
+TEST(a_line_does_not_follow_a_redirect) {
+    wshub_ws_desc d;
+    wshub_conn c, other;
+    wshub_ws line;
+    EXPECT(site_start(&s, false, NULL));
+    memset(&d, 0, sizeof d);
+    d.redirects_max = 5; /* not used */
+    line = asked(&d, &c);
+    site_say(&s, c, "HTTP/1.1 302 x\r\nLocation: http://other/\r\nContent-Length: 0\r\n\r\n");
+    EXPECT_STR(site_told(&s), "answered 302 \n");
+    EXPECT_INT(ask(line, "GET", "/next", NULL), WSHUB_OK);
+    expect_request(c, "GET /next HTTP/1.1\r\nHost: h\r\n\r\n");
+    EXPECT(!wshub_io_fake_dialled(s.fake, &other, NULL));
+    site_stop(&s);
+}
+
 TEST(what_a_line_and_a_request_must_not_say) {
     static const struct {
         const char *method, *target, *type;

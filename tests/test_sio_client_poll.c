@@ -454,6 +454,80 @@ TEST(a_poll_that_is_lost_is_asked_again_only_where_it_may_have_crossed_the_end) 
     stop();
 }
 
+/* A redirect is no answer to a poll or a post: it ends the session, nobody goes where it leads, and
+ * what it sets is said to nobody. */
+TEST(a_poll_does_not_follow_a_redirect) {
+    static const wshub_header bearer = {{"Authorization", 13}, {"Bearer t", 8}};
+    static const char *const codes[] = {"301", "302", "303", "307", "308"};
+    char status[200], want[100];
+    wshub_conn c;
+    size_t i, step;
+    for (i = 0; i < sizeof codes / sizeof *codes; i++) {
+        (void)snprintf(
+            status, sizeof status,
+            "%s Elsewhere\r\nLocation: http://evil/socket.io/?EIO=4&transport=polling\r\n"
+            "Set-Cookie: SERVER=evil",
+            codes[i]);
+        for (step = 0; step < 3; step++) { /* the first poll, a later one, a post */
+            start();
+            desc.transports = WSHUB_EIO_POLLING_ONLY;
+            desc.ws.redirects_max = 3; /* of WebSockets */
+            desc.ws.headers = &bearer;
+            desc.ws.headers_count = 1;
+            begin();
+            gets = take_stream();
+            expect_cookies(gets, NULL);
+            if (step) {
+                answer_setting(gets, "Set-Cookie: SERVER=s1\r\n", OPENS(""));
+                expect_cookies(gets, "SERVER=s1");
+                posts = take_stream();
+                expect_cookies(posts, "SERVER=s1");
+            }
+            answer_as(step == 2 ? posts : gets, status, "");
+            (void)snprintf(want, sizeof want, "connect_error the server answers %s again\n%s",
+                           codes[i], "reconnecting 1\n");
+            EXPECT_STR(site_told(&s),
+                       step ? "connect_error transport error again\nreconnecting 1\n" : want);
+            EXPECT(!wshub_io_fake_dialled(s.fake, &c, NULL));
+            wshub_io_fake_advance(s.fake, last_delay);
+            gets = take_stream(); /* of the server that was named */
+            expect_cookies(gets, NULL);
+            stop();
+        }
+    }
+}
+/* The WebSocket that a session moves to may be redirected; then its cookies stay behind. */
+TEST(a_redirect_elsewhere_does_not_take_the_cookies_of_a_session_along) {
+    static const char *const to[] = {"ws://other:81/x", "/x"};
+    char text[200], seen[4000];
+    wshub_conn ws;
+    int i;
+    for (i = 0; i < 2; i++) {
+        start();
+        desc.transports = WSHUB_EIO_POLLING_FIRST;
+        desc.ws.redirects_max = 1;
+        begin();
+        gets = take_stream();
+        expect_request(gets, "GET", "", NULL);
+        answer_setting(gets, "Set-Cookie: SERVER=s1\r\n", OPENS(",\"upgrades\":[\"websocket\"]"));
+        expect_cookies(gets, "SERVER=s1");
+        ws = take_stream();
+        expect_cookies(ws, "SERVER=s1");
+        posts = take_stream();
+        (void)snprintf(text, sizeof text,
+                       "HTTP/1.1 307 x\r\nLocation: %s\r\nSet-Cookie: SERVER=s2\r\n\r\n", to[i]);
+        site_say(&s, ws, text);
+        wshub_io_fake_run(s.fake);
+        ws = site_dialled(&s, i ? "server:3000" : "other:81");
+        wshub_io_fake_answer(s.fake, ws, true);
+        (void)snprintf(seen, sizeof seen, "%s", wshub_io_fake_output(s.fake, ws).ptr);
+        EXPECT_HAS(seen, "GET /x HTTP/1.1\r\n");
+        EXPECT_INT(strstr(seen, "Cookie: SERVER=s1\r\n") != NULL, i == 1);
+        EXPECT(!strstr(seen, "s2"));
+        stop();
+    }
+}
+
 /* Servers and proxies that keep no stream. */
 TEST(each_request_may_have_a_stream_of_its_own) {
     uint32_t i;
