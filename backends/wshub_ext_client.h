@@ -297,8 +297,8 @@ typedef struct wshub_ws_desc {
     /* 0; how many redirects (301, 302, 303, 307, 308) are followed: up to 20. From `wss` none leads
      * to `ws`. Cookie, Authorization and Proxy-Authorization of headers go to the origin of url
      * alone (scheme, host and port): a redirect to another one drops them for good, also where a
-     * further one leads back. All other fields and the subprotocols go along: what is secret
-     * in them is not known here. What an answer says by Set-Cookie is not kept. Once it is open, what
+     * further one leads back. All other fields and the subprotocols go along, as what is secret in
+     * them is not known here. What an answer says by Set-Cookie is not kept. Once it is open, what
      * is sent goes to where it was led, such as an authentication by message. */
     uint32_t redirects_max;
     wshub_verify verify;         /* `wss`: how far the server has to prove who it is */

@@ -142,8 +142,9 @@ typedef struct wshub_sio_socket_events {
      * itself or as a callback that was told before wants it. When an end is told, all sockets that
      * it concerns have their state already: wshub_sio_socket_connect() for any of them stands. */
     void (*disconnected)(wshub_sio_socket *socket, const char *reason, bool again, void *user);
-    /* An event, behind the handlers that are subscribed to it. event->ack: an answer is wanted,
-     * wshub_sio_socket_answer(). */
+    /* An event, behind the handlers that are subscribed to it. It was sent to the socket that
+     * connected() has told of, and not to one that had left before. event->ack: an answer is
+     * wanted, wshub_sio_socket_answer(). */
     void (*event)(wshub_sio_socket *socket, const wshub_sio_event *event, void *user);
     /* The helper's flow: `authenticated` has come, whose first argument is data (ptr NULL:
      * none). */
@@ -294,8 +295,12 @@ WSHUB_API void wshub_sio_socket_destroy(wshub_sio_socket *socket);
  * and attempts are counted anew. Returns OK, also if it is under way or there. */
 WSHUB_API wshub_err wshub_sio_socket_connect(wshub_sio_socket *socket);
 /* Leaves. What is kept stays for the next connection. disconnected() is told in the next turn, if
- * it was connected; a connection that no socket wants any more is closed. Returns OK, also if it is
- * not connected. */
+ * it was connected; a connection that no socket wants any more is closed. What the server had sent
+ * to it and is still under way is told to nobody: nor if the name is taken again on the same
+ * connection, by this socket or another one, perhaps as another user. From the leaving until the
+ * server has accepted again all events of that name are passed over, and that the server has put it
+ * out. So are those that a server says before it accepts, out of a middleware, in this one case.
+ * Returns OK, also if it is not connected. */
 WSHUB_API wshub_err wshub_sio_socket_disconnect(wshub_sio_socket *socket);
 
 /* Emits an event. While it cannot be sent it is kept, in order, and sent once; or it is promised,
@@ -500,12 +505,16 @@ struct wshub_sio_socket {
     wshub_sio_client__handler *handlers;
     wshub_sio_client__room *rooms;
     uint64_t next_ask, last_due;
+    uint32_t said; /* which CONNECT of this connection its last one was; parted: after how many it
+                      has left */
     uint8_t state, auth;
-    bool asked;   /* a CONNECT is unanswered in this connection */
-    bool left;    /* disconnected() is owed for having left */
-    uint8_t owed; /* WSHUB_SIO_SOCKET__OWED_..., while an end is told to one after the other */
-    bool mute;    /* shut down */
-    bool doomed;  /* it is freed when no callback runs */
+    uint8_t owed;    /* WSHUB_SIO_SOCKET__OWED_..., while an end is told to one after the other */
+    bool asked : 1;  /* a CONNECT is unanswered in this connection */
+    bool parted : 1; /* in this connection it was left, and what the server sent to it before may
+                        still come: until its name, or one that was asked for later, is answered */
+    bool left : 1;   /* disconnected() is owed for having left */
+    bool mute : 1;   /* shut down */
+    bool doomed : 1; /* it is freed when no callback runs */
 };
 
 /* A packet whose attachments are awaited. */
@@ -522,7 +531,8 @@ struct wshub_sio_client {
     wshub_eio_link *link;    /* NULL: none */
     wshub_eio_link *leaving; /* the one that it has left, until that has ended */
     wshub_sio_socket *sockets;
-    wshub_sio_socket *ghosts; /* destroyed, of which nothing is left but a CONNECT unanswered */
+    wshub_sio_socket *ghosts; /* destroyed, of which nothing is left but what is under way to them:
+                                 the answer to a CONNECT (asked), or anything else (parted) */
     wshub_sio_client__partial *partial; /* NULL: none */
     wshub_ws_timer timer;               /* of all its clocks: wshub_sio_client__rearm() */
     uint64_t due_ms; /* of the next attempt; while it is open, of another try to send; or
@@ -884,29 +894,48 @@ static void wshub_sio_socket__free(wshub_sio_socket *socket) {
     (void)wshub_ws_alloc(client->pool, socket, sizeof *socket, 0);
 }
 
-/* Has the server yet to answer its CONNECT? */
-static bool wshub_sio_socket__awaits(const wshub_sio_socket *socket) {
-    return socket->asked && socket->client->link;
+/* Is something under way to it that is for nobody else? */
+static bool wshub_sio_socket__lingers(const wshub_sio_socket *socket) {
+    WSHUB_ASSERT(socket->client->link || (!socket->asked && !socket->parted));
+    return socket->asked || socket->parted;
 }
 
-/* Keeps the name of one that is awaited for itself, as the description goes with its program's
- * part. Out of memory: the connection is lost, so that the name is not asked for a second time in
- * it. */
+/* How many CONNECTs were said in this connection, as far as it matters to one that is left. */
+static uint32_t wshub_sio_client__said(const wshub_sio_client *client) {
+    const wshub_sio_socket *socket;
+    uint32_t said = 0;
+
+    for (socket = client->sockets; socket; socket = socket->next)
+        if (socket->said > said) said = socket->said;
+    for (socket = client->ghosts; socket; socket = socket->next)
+        if (socket->said > said) said = socket->said;
+    return said;
+}
+
+/* The server is told that it has left, and may have sent something meanwhile. */
+static void wshub_sio_socket__part(wshub_sio_socket *socket) {
+    socket->parted = true;
+    socket->said = wshub_sio_client__said(socket->client);
+}
+
+/* Keeps the name of one to which something is under way for itself, as the description goes with
+ * its program's part. Out of memory: the connection is lost, so that the name is not asked for a
+ * second time in it. */
 static void wshub_sio_socket__name_keep(wshub_sio_socket *socket) {
     wshub_sio_client *client = socket->client;
 
-    if (socket->slashed || !wshub_sio_socket__awaits(socket)) return;
+    if (socket->slashed || !wshub_sio_socket__lingers(socket)) return;
     if (!wshub_sio_client__string_set(client, &socket->slashed, wshub_sio_socket__name(socket)))
         (void)wshub_eio_link_drop(client->link);
 }
 
-/* Frees one that was destroyed. Where the server has yet to answer it, its name is kept until then:
- * the answer is not for whoever has that name next, and a second CONNECT before it would be. */
+/* Frees one that was destroyed. Where something is under way to it, its name is kept until that has
+ * come, or who has the name next would take it for its own. */
 static void wshub_sio_socket__bury(wshub_sio_socket *socket) {
     wshub_sio_client *client = socket->client;
 
     WSHUB_ASSERT(socket->doomed);
-    if (!wshub_sio_socket__awaits(socket) || !socket->slashed) {
+    if (!wshub_sio_socket__lingers(socket) || !socket->slashed) {
         wshub_sio_socket__free(socket);
         return;
     }
@@ -932,10 +961,11 @@ static bool wshub_sio_client__haunted(wshub_sio_client *client, wshub_str name) 
             wshub_str_eq(wshub_sio_socket__name(socket), name))
             return true;
     }
-    return *wshub_sio_client__ghost(client, name) != NULL;
+    socket = *wshub_sio_client__ghost(client, name);
+    return socket && socket->asked;
 }
 
-/* It is answered, or will not be. */
+/* Nothing is under way to it any more, or to somebody else. */
 static void wshub_sio_client__ghost_free(wshub_sio_socket **at) {
     wshub_sio_socket *ghost = *at;
 
@@ -943,13 +973,31 @@ static void wshub_sio_client__ghost_free(wshub_sio_socket **at) {
     wshub_sio_socket__free(ghost);
 }
 
-/* Its connection of now has ended, and with it what was to be answered there. */
+/* Its connection of now has ended, and with it what was under way there. */
 static wshub_eio_link *wshub_sio_client__link_take(wshub_sio_client *client) {
     wshub_eio_link *link = client->link;
+    wshub_sio_socket *socket;
 
     client->link = NULL;
     while (client->ghosts) wshub_sio_client__ghost_free(&client->ghosts);
+    for (socket = client->sockets; socket; socket = socket->next) {
+        socket->asked = socket->parted = false;
+        socket->said = 0;
+    }
     return link;
+}
+
+/* The server has answered that CONNECT of this connection: behind the answer nothing comes that was
+ * sent to who had left before it was said. Those are no longer needed. */
+static void wshub_sio_client__ghosts_clear(wshub_sio_client *client, uint32_t said) {
+    wshub_sio_socket **at = &client->ghosts;
+
+    while (*at) {
+        if (!(*at)->asked && (!(*at)->parted || (*at)->said < said))
+            wshub_sio_client__ghost_free(at);
+        else
+            at = &(*at)->next;
+    }
 }
 
 /* Ends its connection of now, of which nothing is heard any more. */
@@ -1526,7 +1574,6 @@ static void wshub_sio_socket__tell_left(wshub_sio_socket *socket) {
 static void wshub_sio_socket__lose(wshub_sio_socket *socket, bool again, bool attempt) {
     bool waits = socket->state == WSHUB_SIO_SOCKET_WAITING;
 
-    socket->asked = false;
     if (socket->work) socket->work->join_ms = WSHUB_NEVER;
     wshub_sio_socket__early_clear(socket);
     if (socket->state == WSHUB_SIO_SOCKET_IDLE || (waits && again && !attempt)) return;
@@ -1672,6 +1719,33 @@ static bool wshub_sio_socket__join_clock(wshub_sio_socket *socket) {
     return true;
 }
 
+/* What is under way to who had its name before is none of its own. */
+static void wshub_sio_socket__inherit(wshub_sio_socket *socket) {
+    wshub_sio_client *client = socket->client;
+    wshub_str name = wshub_sio_socket__name(socket);
+    wshub_sio_socket **ghost = wshub_sio_client__ghost(client, name), *other;
+
+    if (*ghost) {
+        WSHUB_ASSERT(!(*ghost)->asked && (*ghost)->parted);
+        wshub_sio_client__ghost_free(ghost);
+        socket->parted = true;
+    }
+    for (other = client->sockets; other; other = other->next) {
+        if (!other->doomed || !other->parted || !other->slashed ||
+            !wshub_str_eq(wshub_sio_socket__name(other), name))
+            continue;
+        other->parted = false;
+        socket->parted = true;
+    }
+}
+
+/* Its CONNECT has gone out. */
+static void wshub_sio_socket__asked(wshub_sio_socket *socket) {
+    wshub_sio_socket__inherit(socket);
+    socket->asked = true;
+    socket->said = wshub_sio_client__said(socket->client) + 1;
+}
+
 /* Asks the server for the namespace. */
 static void wshub_sio_socket__join(wshub_sio_socket *socket) {
     wshub_sio_client *client = socket->client;
@@ -1712,7 +1786,7 @@ static void wshub_sio_socket__join(wshub_sio_socket *socket) {
     if (!text || wshub_sio_client__say(client, text, most))
         wshub_sio_client__cut(client); /* and it comes back */
     else
-        socket->asked = true;
+        wshub_sio_socket__asked(socket);
     if (text) (void)wshub_ws_alloc(client->pool, text, most, 0);
 }
 
@@ -1774,6 +1848,7 @@ static void wshub_sio_socket__quit(wshub_sio_socket *socket) {
     if (socket->state == WSHUB_SIO_SOCKET_CONNECTED) {
         wshub_sio_socket__flush_kept(socket);
         wshub_sio_client__bye(client, wshub_sio_socket__name(socket));
+        wshub_sio_socket__part(socket);
         socket->left = true;
         wshub_sio_client__soon(client);
     }
@@ -2308,21 +2383,28 @@ static void wshub_sio_socket__out(wshub_sio_socket *socket) {
     if (!client->doomed) wshub_sio_client__unwanted(client);
 }
 
+/* A CONNECT is answered. left: the answer was for who had left, and is answered in turn. */
+static void wshub_sio_socket__heard(wshub_sio_socket *socket, bool left) {
+    uint32_t said = socket->said;
+
+    socket->asked = socket->parted = false;
+    if (left) wshub_sio_socket__part(socket);
+    wshub_sio_client__ghosts_clear(socket->client, said);
+}
+
 /* A packet for a namespace that is not there, or not any more: a late answer to its CONNECT is
  * answered, or the server would keep it. */
 static void wshub_sio_client__stray(wshub_sio_client *client, wshub_sio_socket *socket,
                                     const wshub_sio_packet *packet) {
-    wshub_sio_socket **ghost = wshub_sio_client__ghost(client, packet->space);
-    bool asked = *ghost || (socket && socket->asked);
+    wshub_sio_socket *ghost = *wshub_sio_client__ghost(client, packet->space);
+    wshub_sio_socket *of = ghost && ghost->asked ? ghost : socket;
+    bool asked = of && of->asked, there = packet->type == '0';
 
     /* What nobody has asked for is answered as far as there is room. */
-    if (packet->type == '0' && (asked || (!socket && wshub_sio_client__has_room(client, 512))))
+    if (there && (asked || (!socket && wshub_sio_client__has_room(client, 512))))
         wshub_sio_client__bye(client, packet->space);
-    if (packet->type != '0' && packet->type != '4') return;
-    if (*ghost)
-        wshub_sio_client__ghost_free(ghost);
-    else if (socket)
-        socket->asked = false;
+    if (!there && packet->type != '4') return;
+    if (asked) wshub_sio_socket__heard(of, there);
     if (socket && socket->state == WSHUB_SIO_SOCKET_WAITING) wshub_sio_client__soon(client);
 }
 
@@ -2339,7 +2421,10 @@ static void wshub_sio_client__packet(wshub_sio_client *client, const wshub_sio_p
         wshub_sio_client__stray(client, socket, packet);
         return;
     }
-    if (packet->type == '0' || packet->type == '4') socket->asked = false;
+    if (packet->type == '0' || packet->type == '4')
+        wshub_sio_socket__heard(socket, false);
+    else if (socket->parted && packet->type != '3')
+        return; /* it is for who had left: answers alone say whose they are */
     if (packet->type == '0') {
         wshub_sio_socket__accepted(socket, packet);
     } else if (packet->type == '1') {
@@ -2414,7 +2499,6 @@ static void wshub_sio_client__on_opened(wshub_eio_link *link, void *user) {
     if (link != client->link || client->doomed) return;
     wshub_sio_client__enter(client);
     wshub_sio_client__to(client, WSHUB_SIO_CLIENT_OPEN);
-    for (socket = client->sockets; socket; socket = socket->next) socket->asked = false;
     for (socket = client->sockets; socket && client->state == WSHUB_SIO_CLIENT_OPEN;
          socket = socket->next)
         if (socket->state == WSHUB_SIO_SOCKET_WAITING) wshub_sio_socket__join(socket);

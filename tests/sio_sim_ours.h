@@ -87,20 +87,13 @@ static bool our_is_due(const socket_of *socket, const wshub_sio_event *e) {
     return wshub_sio_bytes(e->attachments, e->attachments_count, e->args[0], &bytes) &&
            bytes.len == want % 400;
 }
-/* It is the next that was due; or, where a namespace was left and taken again on one connection, to
- * whom it was before: what was on its way then is told behind connected(), as by Node's client. */
+/* It is the next that was due to it, and nothing that was under way to who it was before, where a
+ * namespace was left and taken again on one connection. */
 static void our_heard(wshub_sio_socket *sock, const wshub_sio_event *e, void *user) {
     socket_of *socket = our_socket_of(wshub_sio_socket_id(sock));
-    unsigned space = our_space((const our *)user, sock);
-    int i;
-    if (space == 2) return; /* of the flow */
+    if (our_space((const our *)user, sock) == 2) return; /* of the flow */
     ours_heard++;
-    MUST(socket && e->args_count == 1);
-    for (i = 0; i < sockets_count && !our_is_due(socket, e); i++)
-        if (sockets[i].id[0] && !is_there(&sockets[i]) && (sockets[i].space != 0) == (space != 0) &&
-            our_is_due(&sockets[i], e))
-            socket = &sockets[i];
-    MUST(our_is_due(socket, e));
+    MUST(e->args_count == 1 && our_is_due(socket, e));
     socket->heard++;
     if (e->ack.id && any_of(3)) {
         wshub_packet packet;

@@ -390,6 +390,151 @@ TEST(who_takes_a_name_in_a_callback_waits_for_the_answer_too) {
     }
 }
 
+/* A namespace that is left and taken again on one connection: what the server had sent before it
+ * heard of that is for nobody any more, also where another socket takes the name. Node's client tells
+ * it under the new id, before its `connect`. */
+static wshub_sio_socket *takes_again(wshub_sio_socket *of, const wshub_sio_socket_desc *as,
+                                     bool another) {
+    wshub_sio_socket *anew = of;
+    if (!another) {
+        EXPECT_INT(wshub_sio_socket_disconnect(of), WSHUB_OK);
+        EXPECT_INT(wshub_sio_socket_connect(of), WSHUB_OK);
+    } else {
+        wshub_sio_socket_destroy(of);
+        EXPECT_INT(wshub_sio_socket_create(client, as, &s, &anew), WSHUB_OK);
+    }
+    return anew;
+}
+TEST(what_is_under_way_to_who_has_left_is_not_told_to_who_comes) {
+    wshub_sio_socket_desc other = {0};
+    wshub_sio_socket *second;
+    int another;
+    for (another = 0; another < 2; another++) {
+        connect_one();
+        other.events = &events;
+        other.name = "/b";
+        EXPECT_INT(wshub_sio_socket_create(client, &other, &s, &second), WSHUB_OK);
+        /* its first CONNECT: what comes early is its own */
+        play("> 40/b,\n< 42/b,[\"early\"]\n< 40/b,{\"sid\":\"B\"}");
+        EXPECT_STR(site_told(&s), "/b connected B\n/b event early\n");
+        second = takes_again(second, &other, another != 0);
+        play("< 42/b,[\"old\",0]\n> 41/b,\n> 40/b,\n< 42/b,[\"old\",1]\n< 42/b,7[\"old\",2]\n"
+             "< 451-/b,[\"old\",{\"_placeholder\":true,\"num\":0}]\n<< 01\n< 43/b,0[]");
+        EXPECT_STR(site_told(&s), another ? "" : "/b disconnected io client disconnect\n");
+        play("< 40/b,{\"sid\":\"C\"}\n< 42/b,[\"e\"]");
+        EXPECT_STR(site_told(&s), "/b connected C\n/b event e\n");
+
+        /* put out as it leaves */
+        second = takes_again(second, &other, another != 0);
+        play("> 41/b,\n> 40/b,\n< 41/b,\n< 40/b,{\"sid\":\"D\"}");
+        EXPECT_STR(site_told(&s), another
+                                      ? "/b connected D\n"
+                                      : "/b disconnected io client disconnect\n/b connected D\n");
+
+        /* gone before it is answered, and taken once more */
+        second = takes_again(second, &other, another != 0);
+        play("> 41/b,\n> 40/b,");
+        second = takes_again(second, &other, another != 0);
+        play("< 42/b,[\"old\",3]\n< 40/b,{\"sid\":\"E\"}");
+        if (another) play("> 41/b,\n> 40/b,\n< 42/b,[\"old\",4]\n< 41/b,\n< 40/b,{\"sid\":\"F\"}");
+        EXPECT_STR(site_told(&s), another
+                                      ? "/b connected F\n"
+                                      : "/b disconnected io client disconnect\n/b connected E\n");
+
+        /* on a connection of its own it is as it was at first */
+        (void)wshub_sio_client_drop(client);
+        wshub_io_fake_advance(s.fake, 1500);
+        (void)site_told(&s);
+        serve(OPEN_PACKET);
+        play("> 40\n> 40/b,\n< 42/b,[\"early\"]\n< 40/b,{\"sid\":\"G\"}");
+        EXPECT_STR(site_told(&s), "/b connected G\n/b event early\n");
+        stop();
+    }
+}
+/* The same where it is left and taken inside a callback that tells of what came before. */
+static wshub_sio_socket_desc taken_again_desc;
+static wshub_sio_socket *taken_again;
+static int takes_as;
+static void on_event_take(wshub_sio_socket *of, const wshub_sio_event *event, void *user) {
+    on_event(of, event, user);
+    if (!wshub_str_eq_z(event->name, "go")) return;
+    taken_again = takes_again(of, &taken_again_desc, takes_as != 0);
+}
+TEST(what_lies_behind_an_event_that_has_it_leave_is_not_told_to_who_comes) {
+    static wshub_sio_socket_events takes;
+    for (takes_as = 0; takes_as < 2; takes_as++) {
+        connect_one();
+        takes = events;
+        takes.event = on_event_take;
+        memset(&taken_again_desc, 0, sizeof taken_again_desc);
+        taken_again_desc.events = &takes;
+        taken_again_desc.name = "/b";
+        EXPECT_INT(wshub_sio_socket_create(client, &taken_again_desc, &s, &taken_again), WSHUB_OK);
+        play("> 40/b,\n< 40/b,{\"sid\":\"B\"}");
+        wshub_io_fake_hold(s.fake, true); /* in one piece */
+        play("< 42/b,[\"go\"]\n< 42/b,[\"old\"]");
+        wshub_io_fake_hold(s.fake, false);
+        play("> 41/b,\n> 40/b,\n< 42/b,[\"old\"]\n< 40/b,{\"sid\":\"C\"}\n< 42/b,[\"e\"]");
+        EXPECT_STR(site_told(&s),
+                   takes_as ? "/b connected B\n/b event go\n/b connected C\n/b event e\n"
+                            : "/b connected B\n/b event go\n/b disconnected io client disconnect\n"
+                              "/b connected C\n/b event e\n");
+        stop();
+    }
+}
+/* That a name was left is known as long as it matters, and not for ever: where names come and go it
+ * costs nothing in the end. */
+TEST(names_that_come_and_go_leave_nothing_behind) {
+    enum { NAMES = 50 };
+    wshub_sio_socket_desc other[2] = {{0}, {0}};
+    wshub_sio_socket *two[2] = {NULL, NULL};
+    char name[2][20], script[100];
+    uint64_t before = 0;
+    int i;
+    connect_one();
+    for (i = 0; i < NAMES; i++) {
+        int at = i % 2;
+        wshub_sio_socket_destroy(two[at]); /* while the other one is there */
+        (void)snprintf(name[at], sizeof name[at], "/n%02d", i);
+        other[at].name = name[at];
+        other[at].events = &events;
+        EXPECT_INT(wshub_sio_socket_create(client, &other[at], &s, &two[at]), WSHUB_OK);
+        if (i > 1) {
+            (void)snprintf(script, sizeof script, "> 41/n%02d,", i - 2);
+            play(script);
+        }
+        (void)snprintf(script, sizeof script, "> 40/n%02d,\n< 40/n%02d,{\"sid\":\"B\"}", i, i);
+        play(script);
+        (void)site_told(&s);
+        if (i == 4) before = s.bytes;
+    }
+    EXPECT_INT(s.bytes, before);
+    stop();
+}
+/* Where nobody wants the connection any more it goes with all that was awaited in it: the name is free
+ * in the next one. */
+TEST(what_was_awaited_goes_with_its_connection) {
+    wshub_sio_socket_desc other = {0};
+    wshub_sio_socket *second;
+    start();
+    begin();
+    serve(OPEN_PACKET);
+    play("> 40");
+    (void)wshub_sio_socket_disconnect(sock); /* unanswered */
+    play(">|");
+    other.events = &events;
+    other.name = "/b";
+    EXPECT_INT(wshub_sio_socket_create(client, &other, &s, &second), WSHUB_OK);
+    wshub_io_fake_run(s.fake);
+    wshub_sio_socket_destroy(sock);
+    EXPECT_INT(wshub_sio_socket_create(client, &space, &s, &sock), WSHUB_OK);
+    wshub_io_fake_end(s.fake, line);
+    serve(OPEN_PACKET);
+    play("> 40/b,\n> 40\n< 40{\"sid\":\"A\"}");
+    EXPECT_STR(site_told(&s), "closed\nconnected A\n");
+    stop();
+}
+
 /* ---- why it ends (3.4) ---- */
 
 TEST(the_server_puts_it_out) {
