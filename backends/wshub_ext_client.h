@@ -271,7 +271,7 @@ typedef struct wshub_ws_events {
 /* What is to be opened. Zero is the default of every field. */
 typedef struct wshub_ws_desc {
     const char *url;               /* required: as wshub_ws_url_read() takes it; copied */
-    const wshub_ws_events *events; /* required; borrowed until ended() */
+    const wshub_ws_events *events; /* required; borrowed until ended() or wshub_ws_forget() */
     void *user;                    /* the last argument of the events */
     const char *protocols;         /* subprotocols offered, "a, b"; NULL: none; copied */
     /* Further fields of the request, headers_count of them; copied. Refused (PARAM): what is no
@@ -461,7 +461,7 @@ typedef struct wshub_ws_http_events {
  *             idle_timeout_ms: so long without a request it ends itself; sooner if the server says
  *             that it will (Keep-Alive).
  *             message_bytes_max: of the body of an answer
- *   events    required; borrowed until ended()
+ *   events    required; borrowed until ended() or wshub_ws_forget()
  *   out_line  its handle
  * Returns  OK; PARAM: wshub_ws_http_problem() says which field; NOMEM.
  * Thread   the io's; allowed in callbacks. */
@@ -1342,16 +1342,15 @@ static bool wshub_ws__raced(const wshub_ws_pool *pool, const wshub_ws__line *lin
            wshub_ws_now_ms(pool) - http->asked_ms < WSHUB_WS__RACE_MS;
 }
 
-/* The last word, told and done. */
+/* The last word, told and done. What is mute was forgotten, and its events may be gone. */
 static void wshub_ws__tell_end(wshub_ws_pool *pool, wshub_ws__line *line) {
-    void (*ended)(wshub_ws_pool * of, wshub_ws ws, const wshub_ws_gone *gone, void *user) =
-        line->http ? line->http->events->ended : line->events->ended;
+    void (*ended)(wshub_ws_pool * of, wshub_ws ws, const wshub_ws_gone *gone, void *user) = NULL;
     void *user = line->user;
     wshub_ws ws = wshub_ws__handle(line);
     wshub_ws_gone gone;
     char *text = line->text, closed[64 + WSHUB_CLOSE_REASON_MAX];
-    bool mute = line->mute;
 
+    if (!line->mute) ended = line->http ? line->http->events->ended : line->events->ended;
     memset(&gone, 0, sizeof gone);
     gone.why = (wshub_ws_why)line->why;
     gone.opened = line->opened;
@@ -1369,7 +1368,7 @@ static void wshub_ws__tell_end(wshub_ws_pool *pool, wshub_ws__line *line) {
     if (gone.why == WSHUB_WS_END_TIMEOUT) gone.text = wshub_ws__whys[WSHUB_WS_END_TIMEOUT][1];
     line->text = NULL;
     wshub_ws__free(pool, line);
-    if (!mute && ended) ended(pool, ws, &gone, user);
+    if (ended) ended(pool, ws, &gone, user);
     if (text) (void)wshub_ws_alloc(pool, text, strlen(text) + 1, 0);
 }
 

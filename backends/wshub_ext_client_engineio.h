@@ -288,14 +288,16 @@ struct wshub_eio_link {
     bool cut : 1;     /* over() is owed for a drop */
     bool there : 1;   /* it is over, and can still be closed in order */
     bool excused : 1; /* its clock was late once */
+    bool clocked : 1; /* its owner has a timer for it, and is told clock() */
 };
 
-/* Its own timer, behind it; NULL: its owner has one for it. */
+/* Its own timer, behind it; NULL: its owner has one for it. Once it is destroyed its events may be
+ * gone. */
 static wshub_ws_timer *wshub_eio_link__timer(wshub_eio_link *link) {
-    return link->events->clock ? NULL : (wshub_ws_timer *)(link + 1);
+    return link->clocked ? NULL : (wshub_ws_timer *)(link + 1);
 }
-static size_t wshub_eio_link__bytes(const wshub_eio_link_events *events) {
-    return sizeof(wshub_eio_link) + (events->clock ? 0 : sizeof(wshub_ws_timer));
+static size_t wshub_eio_link__bytes(bool clocked) {
+    return sizeof(wshub_eio_link) + (clocked ? 0 : sizeof(wshub_ws_timer));
 }
 
 WSHUB_API uint64_t wshub_eio_link_due_ms(const wshub_eio_link *link) {
@@ -308,6 +310,7 @@ WSHUB_API uint64_t wshub_eio_link_due_ms(const wshub_eio_link *link) {
 static void wshub_eio_link__rearm(wshub_eio_link *link) {
     wshub_ws_timer *timer = wshub_eio_link__timer(link);
 
+    WSHUB_ASSERT(!link->doomed);
     if (timer)
         wshub_ws_timer_start(link->pool, timer, wshub_eio_link_due_ms(link));
     else
@@ -416,7 +419,7 @@ static void wshub_eio_link__free(wshub_eio_link *link) {
     wshub_eio_link__cut(link);
     wshub_eio_link__polled_free(link);
     if (timer) wshub_ws_timer_remove(link->pool, timer);
-    (void)wshub_ws_alloc(link->pool, link, wshub_eio_link__bytes(link->events), 0);
+    (void)wshub_ws_alloc(link->pool, link, wshub_eio_link__bytes(link->clocked), 0);
 }
 
 /* Each report and timer stands between these two: what is destroyed in between goes with the
@@ -1420,16 +1423,19 @@ WSHUB_API wshub_err wshub_eio_link_open_versioned(wshub_ws_pool *pool,
                                                   size_t desc_bytes, uint32_t version, void *user,
                                                   wshub_eio_link **out_link) {
     wshub_eio_link *link;
+    bool clocked;
     uint32_t wait;
 
     if (!pool || !out_link || wshub_eio_link_problem_versioned(desc, desc_bytes, version))
         return WSHUB_ERR_PARAM;
-    link = (wshub_eio_link *)wshub_ws_alloc(pool, NULL, 0, wshub_eio_link__bytes(desc->events));
+    clocked = desc->events->clock != NULL;
+    link = (wshub_eio_link *)wshub_ws_alloc(pool, NULL, 0, wshub_eio_link__bytes(clocked));
     if (!link) return WSHUB_ERR_NOMEM;
     memset(link, 0, sizeof *link);
     link->pool = pool;
     link->close_ms = desc->ws->close_timeout_ms ? desc->ws->close_timeout_ms : 2000;
     link->events = desc->events;
+    link->clocked = clocked;
     link->user = user;
     link->due_ms = WSHUB_NEVER;
     if (!wshub_eio_link__timer_add(link) || !wshub_eio_link__begin(link, desc)) {

@@ -300,6 +300,9 @@ WSHUB_API wshub_err wshub_sio_socket_connect(wshub_sio_socket *socket);
  * connection, by this socket or another one, perhaps as another user. From the leaving until the
  * server has accepted again all events of that name are passed over, and that the server has put it
  * out. So are those that a server says before it accepts, out of a middleware, in this one case.
+ * A server of Node's ends the whole connection, with all its namespaces, where it reads the leaving
+ * and the next CONNECT of that name in one piece, as they are said within a turn, and where what it
+ * has just put out says that it leaves; all of them come back then.
  * Returns OK, also if it is not connected. */
 WSHUB_API wshub_err wshub_sio_socket_disconnect(wshub_sio_socket *socket);
 
@@ -1695,6 +1698,7 @@ static wshub_str wshub_sio_socket__auth(wshub_sio_socket *socket) {
 
     if (socket->desc->events->auth) {
         auth = socket->desc->events->auth(socket, socket->user);
+        if (!wshub_sio_socket__hears(socket)) return none; /* it may be gone with the socket */
         if (auth.ptr && wshub_json_type(auth) != WSHUB_JSON_OBJECT) return none;
     }
     for (; auth.len && strchr(blanks, auth.ptr[0]); auth.len--) /* a length has bytes: NOLINT */

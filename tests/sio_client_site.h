@@ -13,9 +13,18 @@ static wshub_sio_ack last_ack; /* of the event that was told last */
 static uint32_t last_delay;
 static wshub_sio_client_desc desc;
 static wshub_sio_socket_desc space;
-/* Copies of the two, if lend() was called: given back as soon as what borrows them is destroyed. */
-static wshub_sio_client_desc *lent_desc;
-static wshub_sio_socket_desc *lent_space;
+/* Copies of the two with all that they point to, if lend() was called: given back as soon as what
+ * borrows them is destroyed, also inside its callbacks. */
+static struct lent_desc {
+    wshub_sio_client_desc desc;
+    wshub_sio_client_events events;
+    char url[40], path[20], query[20];
+} * lent_desc;
+static struct lent_space {
+    wshub_sio_socket_desc space;
+    wshub_sio_socket_events events;
+    char name[20], auth[40], asked[40]; /* asked: what a callback may answer */
+} * lent_space;
 #define OPEN_PACKET                                                                                \
     "0{\"sid\":\"E\",\"upgrades\":[],\"pingInterval\":300,\"pingTimeout\":200,\"maxPayload\":"     \
     "1000}"
@@ -36,9 +45,11 @@ UNUSED static wshub_err emit(const char *event, const char *json) {
 }
 
 static void give_back(bool of_client) {
+    if (lent_space) memset(lent_space, 0xDD, sizeof *lent_space);
     free(lent_space);
     lent_space = NULL;
     if (!of_client) return;
+    if (lent_desc) memset(lent_desc, 0xDD, sizeof *lent_desc);
     free(lent_desc);
     lent_desc = NULL;
 }
@@ -106,15 +117,22 @@ static void on_connected(wshub_sio_socket *of, wshub_str id, bool recovered, voi
     (void)snprintf(text, sizeof text, "%.*s%s", (int)id.len, id.ptr, recovered ? " again" : "");
     say_line(of, "connected", text);
 }
-static void on_connect_error(wshub_sio_socket *of, const wshub_sio_connect_error *error,
-                             void *user) {
-    char text[300];
-    (void)user;
-    (void)snprintf(text, sizeof text, "%.*s%s%.*s%s%s", (int)error->message.len, error->message.ptr,
+/* What is told is the same when the callback has done what it does. */
+static void put_error(char text[300], const wshub_sio_connect_error *error) {
+    (void)snprintf(text, 300, "%.*s%s%.*s%s%s", (int)error->message.len, error->message.ptr,
                    error->data.ptr ? " " : "", (int)error->data.len,
                    error->data.ptr ? error->data.ptr : "", error->again ? " again" : "",
                    error->refused ? " refused" : "");
+}
+static void on_connect_error(wshub_sio_socket *of, const wshub_sio_connect_error *error,
+                             void *user) {
+    char text[300], still[300];
+    (void)user;
+    put_error(text, error);
     say_line(of, "connect_error", text);
+    put_error(still, error);
+    EXPECT_STR(still, text);
+    if (error->gone) EXPECT(error->gone->text && strlen(error->gone->text) < 300);
 }
 static void on_disconnected(wshub_sio_socket *of, const char *reason, bool again, void *user) {
     char text[100];
@@ -123,15 +141,20 @@ static void on_disconnected(wshub_sio_socket *of, const char *reason, bool again
     (void)snprintf(text, sizeof text, "%s%s", reason, again ? " again" : "");
     say_line(of, "disconnected", text);
 }
-static void on_event(wshub_sio_socket *of, const wshub_sio_event *event, void *user) {
-    char text[1000];
-    (void)user;
-    (void)snprintf(text, sizeof text, "%.*s", (int)event->name.len, event->name.ptr);
-    put_args(text, sizeof text, event->args, event->args_count, event->attachments,
+static void put_event(char text[1000], const wshub_sio_event *event) {
+    (void)snprintf(text, 1000, "%.*s", (int)event->name.len, event->name.ptr);
+    put_args(text, 1000, event->args, event->args_count, event->attachments,
              event->attachments_count);
-    if (event->ack.id) (void)snprintf(text + strlen(text), sizeof text - strlen(text), " ?");
+    if (event->ack.id) (void)snprintf(text + strlen(text), 1000 - strlen(text), " ?");
+}
+static void on_event(wshub_sio_socket *of, const wshub_sio_event *event, void *user) {
+    char text[1000], still[1000];
+    (void)user;
+    put_event(text, event);
     last_ack = event->ack;
     say_line(of, "event", text);
+    put_event(still, event);
+    EXPECT_STR(still, text);
 }
 static void on_authenticated(wshub_sio_socket *of, wshub_str data, void *user) {
     char text[100];
@@ -170,13 +193,18 @@ static void on_closed(wshub_sio_client *c, void *user) {
 }
 static const wshub_sio_client_events client_events = {on_reconnecting, on_gave_up, on_closed};
 
-UNUSED static void on_answer(wshub_sio_socket *of, const wshub_sio_answers *answers, void *user) {
-    char text[500];
-    (void)user;
-    (void)snprintf(text, sizeof text, "%s", answers->error ? answers->error : "");
-    put_args(text, sizeof text, answers->args, answers->args_count, answers->attachments,
+static void put_answer(char text[500], const wshub_sio_answers *answers) {
+    (void)snprintf(text, 500, "%s", answers->error ? answers->error : "");
+    put_args(text, 500, answers->args, answers->args_count, answers->attachments,
              answers->attachments_count);
+}
+UNUSED static void on_answer(wshub_sio_socket *of, const wshub_sio_answers *answers, void *user) {
+    char text[500], still[500];
+    (void)user;
+    put_answer(text, answers);
     say_line(of, "answer", text);
+    put_answer(still, answers);
+    EXPECT_STR(still, text);
 }
 UNUSED static wshub_err ask(const char *event, const char *json, uint32_t timeout_ms) {
     wshub_packet packet;
@@ -256,15 +284,27 @@ static void start(void) {
 }
 /* Has begin() use descriptions that are gone with what borrows them. */
 UNUSED static void lend(void) {
-    lent_desc = (wshub_sio_client_desc *)malloc(sizeof desc);
-    lent_space = (wshub_sio_socket_desc *)malloc(sizeof space);
-    if (lent_desc) *lent_desc = desc;
-    if (lent_space) *lent_space = space;
+    lent_desc = (struct lent_desc *)malloc(sizeof *lent_desc);
+    lent_space = (struct lent_space *)malloc(sizeof *lent_space);
+    if (!lent_desc || !lent_space) abort();
+    lent_desc->desc = desc;
+    lent_desc->events = *desc.events;
+    lent_desc->desc.events = &lent_desc->events;
+    (void)snprintf(lent_desc->url, sizeof lent_desc->url, "%s", desc.ws.url);
+    lent_desc->desc.ws.url = lent_desc->url;
+    lent_desc->desc.path = strcpy(lent_desc->path, "/socket.io");
+    lent_desc->desc.query = strcpy(lent_desc->query, "a=b");
+    lent_space->space = space;
+    lent_space->events = *space.events;
+    lent_space->space.events = &lent_space->events;
+    lent_space->space.name = strcpy(lent_space->name, space.name ? space.name : "/");
+    lent_space->space.auth = strcpy(lent_space->auth, "{\"token\":1}");
+    (void)strcpy(lent_space->asked, "{}");
 }
 static void begin(void) {
-    EXPECT_INT(wshub_sio_client_create(s.pool, lent_desc ? lent_desc : &desc, &s, &client),
+    EXPECT_INT(wshub_sio_client_create(s.pool, lent_desc ? &lent_desc->desc : &desc, &s, &client),
                WSHUB_OK);
-    EXPECT_INT(wshub_sio_socket_create(client, lent_space ? lent_space : &space, &s, &sock),
+    EXPECT_INT(wshub_sio_socket_create(client, lent_space ? &lent_space->space : &space, &s, &sock),
                WSHUB_OK);
 }
 /* A client that is connected to `/`. */

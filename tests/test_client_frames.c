@@ -552,6 +552,165 @@ TEST(a_callback_may_do_anything) {
     }
 }
 
+/* What is told stays until the callback returns, whatever that ends. */
+static const char *stay_when, *stay_what;
+static unsigned stayed;
+static void stays(wshub_ws_pool *pool, wshub_ws ws, const char *event, const void *told,
+                  size_t count) {
+    wshub_str none = {NULL, 0};
+    char copy[200];
+    if (strcmp(event, stay_when) != 0 || !count) return;
+    memcpy(copy, told, count);
+    if (strcmp(stay_what, "drop") == 0) (void)wshub_ws_drop(pool, ws);
+    if (strcmp(stay_what, "forget") == 0) (void)wshub_ws_forget(pool, ws);
+    if (strcmp(stay_what, "close") == 0) (void)wshub_ws_close(pool, ws, 1000, none);
+    if (strcmp(stay_what, "destroy") == 0) {
+        s.pool = NULL;
+        wshub_ws_pool_destroy(pool);
+    }
+    EXPECT(memcmp(copy, told, count) == 0);
+    stayed++;
+}
+static void stay_opened(wshub_ws_pool *pool, wshub_ws ws, const wshub_ws_about *about, void *user) {
+    (void)user;
+    stays(pool, ws, "opened", about->protocol.ptr, about->protocol.len);
+}
+static void stay_message(wshub_ws_pool *pool, wshub_ws ws, wshub_ws_kind kind, uint8_t *bytes,
+                         size_t count, void *user) {
+    (void)user;
+    stays(pool, ws, kind == WSHUB_WS_TEXT ? "message" : "bytes", bytes, count);
+    memset(bytes, 'x', count); /* they are still ours */
+}
+static void stay_pong(wshub_ws_pool *pool, wshub_ws ws, const uint8_t *bytes, size_t count,
+                      void *user) {
+    (void)user;
+    stays(pool, ws, "pong", bytes, count);
+}
+static void stay_ended(wshub_ws_pool *pool, wshub_ws ws, const wshub_ws_gone *gone, void *user) {
+    (void)user;
+    stays(pool, ws, "reason", gone->reason.ptr, gone->reason.len);
+    if (s.pool) stays(pool, ws, "text", gone->text, strlen(gone->text));
+}
+TEST(what_is_told_stays_until_its_callback_returns) {
+    static const char *const whens[] = {"opened", "message", "bytes", "pong", "reason", "text"};
+    static const char *const whats[] = {"drop", "forget", "close", "destroy"};
+    static const wshub_ws_events events = {stay_opened, stay_message, stay_pong, NULL, stay_ended};
+    wshub_ws_desc d;
+    wshub_conn c;
+    wshub_ws ws;
+    size_t i, j;
+    memset(&d, 0, sizeof d);
+    d.url = "ws://h/";
+    d.events = &events;
+    d.protocols = "one";
+    for (i = 0; i < sizeof whens / sizeof *whens; i++) {
+        for (j = 0; j < sizeof whats / sizeof *whats; j++) {
+            EXPECT(site_start(&s, false, NULL));
+            stay_when = whens[i];
+            stay_what = whats[j];
+            stayed = 0;
+            EXPECT_INT(wshub_ws_open(s.pool, &d, &ws), WSHUB_OK);
+            wshub_io_fake_run(s.fake);
+            c = site_dialled(&s, NULL);
+            wshub_io_fake_answer(s.fake, c, true);
+            site_accept(&s, c, "Sec-WebSocket-Protocol: one\r\n", "");
+            if (s.pool) (void)wshub_ws_ping(s.pool, ws, "p", 1);
+            wshub_io_fake_run(s.fake);
+            site_frame(&s, c, 0x01, "in ", 3); /* in pieces, a pong between them */
+            site_frame(&s, c, 0x8A, "p", 1);
+            site_frame(&s, c, 0x80, "pieces", 6);
+            site_frame(&s, c, 0x82, "in one", 6);
+            site_frame(&s, c, 0x88, "\x03\xE8why", 5);
+            wshub_io_fake_advance(s.fake, 2000);
+            wshub_io_fake_end(s.fake, c);
+            wshub_io_fake_advance(s.fake, 30000);
+            EXPECT_INT(stayed, 1);
+            site_stop(&s);
+        }
+    }
+}
+
+/* Its events are the application's again with ended(), or as soon as it is forgotten, which may be
+ * while its stream is there, or inside one of them. */
+typedef struct lent_events {
+    wshub_ws_events events;
+    wshub_ws_http_events http;
+} lent_events;
+static lent_events *lent;
+static void forgets(wshub_ws_pool *pool, wshub_ws ws) {
+    (void)wshub_ws_forget(pool, ws);
+    free(lent);
+    lent = NULL;
+}
+static void forget_message(wshub_ws_pool *pool, wshub_ws ws, wshub_ws_kind kind, uint8_t *bytes,
+                           size_t count, void *user) {
+    (void)kind;
+    (void)bytes;
+    (void)count;
+    (void)user;
+    forgets(pool, ws);
+}
+static void forget_answered(wshub_ws_pool *pool, wshub_ws ws, const wshub_ws_answer *answer,
+                            void *user) {
+    (void)answer;
+    (void)user;
+    forgets(pool, ws);
+}
+static void forget_ended(wshub_ws_pool *pool, wshub_ws ws, const wshub_ws_gone *gone, void *user) {
+    (void)gone;
+    (void)user;
+    forgets(pool, ws);
+}
+TEST(events_are_not_looked_at_once_it_is_forgotten) {
+    wshub_ws_request request;
+    wshub_ws_desc d;
+    wshub_conn c;
+    wshub_ws ws;
+    int http, at, how;
+    memset(&request, 0, sizeof request);
+    request.method = "GET";
+    request.target = "/";
+    for (http = 0; http < 2; http++) {
+        for (at = 0; at < 6; at++) {
+            for (how = 0; how < 3; how++) { /* the stream ends, is cut by us, or with the pool */
+                EXPECT(site_start(&s, false, NULL));
+                lent = (lent_events *)calloc(1, sizeof *lent);
+                if (!lent) abort();
+                lent->events.message = forget_message;
+                lent->events.ended = forget_ended;
+                lent->http.answered = forget_answered;
+                lent->http.ended = forget_ended;
+                memset(&d, 0, sizeof d);
+                d.url = http ? "http://h/" : "ws://h/";
+                d.events = &lent->events;
+                EXPECT_INT(http ? wshub_ws_http_open(s.pool, &d, &lent->http, &ws)
+                                : wshub_ws_open(s.pool, &d, &ws),
+                           WSHUB_OK);
+                if (http) EXPECT_INT(wshub_ws_http_request(s.pool, ws, &request), WSHUB_OK);
+                if (at == 0) forgets(s.pool, ws);
+                wshub_io_fake_run(s.fake);
+                if (at > 0) {
+                    c = site_dialled(&s, NULL);
+                    if (at == 1) forgets(s.pool, ws);
+                    wshub_io_fake_answer(s.fake, c, true);
+                    if (at == 2) forgets(s.pool, ws);
+                    if (at > 2 && http) site_say(&s, c, "HTTP/1.1 200 OK\r\n");
+                    if (at > 2 && !http) site_accept(&s, c, "", "");
+                    if (at == 3) forgets(s.pool, ws);
+                    if (at == 4 && http)
+                        site_say(&s, c, "Content-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n");
+                    if (at == 4 && !http) site_say(&s, c, "\x81\x01x\x81\x01y");
+                    if (at == 5 || how == 0) wshub_io_fake_end(s.fake, c);
+                    if (how == 1) wshub_io_fake_advance(s.fake, 100000);
+                }
+                wshub_io_fake_run(s.fake);
+                EXPECT(!lent);
+                site_stop(&s);
+            }
+        }
+    }
+}
+
 /* The timers of what stands on a pool fire in order, and are moved, stopped and removed as one likes. */
 typedef struct timed {
     wshub_ws_timer timer;
@@ -587,6 +746,52 @@ TEST(timers_fire_in_order) {
     EXPECT_STR(fired, "7 9 4 6 1 8 3 10 5 0 7 ");
     for (i = 0; i < 12; i++) wshub_ws_timer_remove(s.pool, &t[i].timer);
     site_stop(&s);
+}
+
+/* What is cancelled or put off does not fire any more, also if it was due in the same advance of the
+ * clock, and before or behind the one that does so; what is removed may be gone at once. */
+static timed *others[6];
+static void on_cancel(void *ctx) {
+    timed *t = (timed *)ctx;
+    on_fire(ctx);
+    wshub_ws_timer_stop(s.pool, &t->timer); /* itself, which is nothing */
+    wshub_ws_timer_stop(s.pool, &others[1]->timer);
+    wshub_ws_timer_remove(s.pool, &others[2]->timer);
+    memset(others[2], 0xDD, sizeof *others[2]);
+    wshub_ws_timer_start(s.pool, &others[3]->timer, wshub_ws_now_ms(s.pool) + 20);
+    wshub_ws_timer_start(s.pool, &others[4]->timer, 1); /* from late to at once */
+    wshub_ws_timer_stop(s.pool, &others[5]->timer);
+    wshub_ws_timer_start(s.pool, &others[5]->timer, wshub_ws_now_ms(s.pool));
+}
+TEST(what_is_cancelled_does_not_fire_in_the_same_advance) {
+    static const uint32_t order[][6] = {
+        {1, 1, 1, 1, 1, 1}, {1, 2, 3, 4, 90, 5}, {1, 5, 4, 3, 90, 2}, {1, 9, 9, 9, 90, 9}};
+    timed t[6];
+    uint64_t now;
+    size_t i, k;
+    for (k = 0; k < sizeof order / sizeof *order; k++) {
+        EXPECT(site_start(&s, false, NULL));
+        now = wshub_ws_now_ms(s.pool);
+        memset(t, 0, sizeof t);
+        fired[0] = 0;
+        for (i = 0; i < 6; i++) {
+            others[i] = &t[i];
+            t[i].timer.fire = i ? on_fire : on_cancel;
+            t[i].timer.ctx = &t[i];
+            t[i].n = (int)i;
+            EXPECT_INT(wshub_ws_timer_add(s.pool, &t[i].timer), WSHUB_OK);
+        }
+        for (i = 0; i < 6; i++) wshub_ws_timer_start(s.pool, &t[i].timer, now + order[k][i]);
+        wshub_io_fake_advance(s.fake, 10);
+        EXPECT_STR(fired, "0 4 5 ");
+        wshub_io_fake_advance(s.fake, 19);
+        EXPECT_STR(fired, "0 4 5 3 ");
+        wshub_io_fake_advance(s.fake, 100);
+        EXPECT_STR(fired, "0 4 5 3 ");
+        for (i = 0; i < 6; i++)
+            if (i != 2) wshub_ws_timer_remove(s.pool, &t[i].timer);
+        site_stop(&s);
+    }
 }
 
 /* ---- memory ---- */

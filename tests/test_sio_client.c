@@ -679,10 +679,12 @@ TEST(a_clock_that_has_slept_is_no_silence_at_once) {
 static void in(const char *text) {
     site_frame(&s, line, 0x81, text, strlen(text));
 }
+/* What it answers is in the application's memory, which may be gone by then. */
 static wshub_str asked_auth(wshub_sio_socket *of, void *user) {
+    wshub_str asked = wshub_str_z(lent_space ? lent_space->asked : "{}");
     (void)user;
     say_line(of, "auth", "");
-    return wshub_str_z("{}");
+    return asked;
 }
 static void on_handler(wshub_sio_socket *of, const wshub_sio_event *event, void *user) {
     (void)event;

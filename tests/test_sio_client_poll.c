@@ -825,3 +825,77 @@ TEST(a_session_over_tls_goes_through_a_proxy) {
         stop();
     }
 }
+
+/* ---- callbacks that end everything (PITFALLS d15) ---- */
+
+/* Answers the next request on a stream, if both are there. */
+static void answer_if(wshub_conn c, const char *body) {
+    wshub_str out;
+    wshub_io_fake_run(s.fake);
+    if (!c.id || wshub_io_fake_is_gone(s.fake, c)) return;
+    out = wshub_io_fake_output(s.fake, c);
+    if (!out.len) return;
+    wshub_io_fake_take(s.fake, c, out.len);
+    answer(c, body);
+}
+static wshub_conn stream_if(void) {
+    wshub_conn c = {0};
+    wshub_io_fake_run(s.fake);
+    if (wshub_io_fake_dialled(s.fake, &c, NULL)) wshub_io_fake_answer(s.fake, c, true);
+    return c;
+}
+/* A talk in which each callback is reached, by an answer that brings several packets; what borrows
+ * descriptions gives them back inside the callback. */
+static void whole_talk(const char *what, wshub_eio_transports transports) {
+    start();
+    acts = what;
+    desc.transports = transports;
+    desc.reconnect_delay_ms = 10;
+    lend();
+    begin();
+    gets = stream_if();
+    answer_if(gets, OPENS(""));
+    if (client && sock) EXPECT_INT(ask("q", NULL, 100), WSHUB_OK);
+    if (transports == WSHUB_EIO_POLLING_FIRST) (void)stream_if(); /* a WebSocket, never answered */
+    posts = stream_if();
+    answer_if(posts, "ok");
+    answer_if(gets, "40{\"sid\":\"A\"}" SEP "421[\"e\",1]" SEP "42[\"f\"]" SEP "2");
+    answer_if(posts, "ok");
+    answer_if(gets, "430[]" SEP "42[\"g\"]");
+    if (client && sock) (void)ask("q", NULL, 1);
+    answer_if(posts, "ok");
+    wshub_io_fake_advance(s.fake, 1);
+    answer_if(posts, "ok");
+    answer_if(gets, "47" SEP "42[\"h\"]"); /* the session is over inside an answer, and left */
+    answer_if(posts, "ok");
+    wshub_io_fake_advance(s.fake, 20);
+    if (wshub_io_fake_dialled(s.fake, &gets, NULL)) wshub_io_fake_answer(s.fake, gets, false);
+    wshub_io_fake_advance(s.fake, 40);
+    gets = stream_if();
+    answer_if(gets, OPENS(""));
+    if (transports == WSHUB_EIO_POLLING_FIRST) (void)stream_if(); /* a WebSocket, never answered */
+    posts = stream_if();
+    answer_if(posts, "ok");
+    answer_if(gets, "40{\"sid\":\"B\"}");
+    if (sock && client) (void)wshub_sio_socket_disconnect(sock);
+    answer_if(posts, "ok");
+    wshub_io_fake_advance(s.fake, 3000);
+}
+TEST(everything_may_be_done_in_every_callback_of_who_polls) {
+    static const char *const words[] = {"connected", "event",        "answer",      "connect_error",
+                                        "closed",    "disconnected", "reconnecting"};
+    static const char *const whats[] = {"destroy", "end",      "disconnect", "connect",
+                                        "drop",    "shutdown", "emit"};
+    char what[40];
+    size_t i, j, way;
+    for (way = WSHUB_EIO_POLLING_ONLY; way <= WSHUB_EIO_POLLING_FIRST; way++) {
+        for (i = 0; i < sizeof words / sizeof words[0]; i++) {
+            for (j = 0; j < sizeof whats / sizeof whats[0]; j++) {
+                (void)snprintf(what, sizeof what, "%s %s", words[i], whats[j]);
+                whole_talk(what, (wshub_eio_transports)way);
+                EXPECT_STR(acts, NULL); /* it was reached */
+                stop();
+            }
+        }
+    }
+}
