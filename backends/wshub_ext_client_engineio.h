@@ -35,9 +35,9 @@
  * Two lines of HTTP: one on which a poll is always under way, whose answer brings what the server
  * has, and one for posts. What is sent within a turn goes in one post, and the next post leaves
  * when the one before is answered; so order holds, and what waits is one round trip old at most.
- * Some proxies end a stream behind each answer and do not say so. A poll that crosses such an end is
- * asked again on another line, and from then on no line is asked twice. A post is not said again:
- * nobody knows whether it was heard, and the session ends.
+ * Some proxies end a stream behind each answer and do not say so. A poll that crosses such an end
+ * is asked again on another line, and from then on no line is asked twice. A post is not said
+ * again: nobody knows whether it was heard, and the session ends.
  * An answer but 200 ends the session, a redirect among them, which is not followed, whatever
  * ws.redirects_max says: that is for WebSockets.
  *
