@@ -12423,10 +12423,13 @@ static void wshub__io_unpause(wshub *hub, wshub__conn *conn) {
  * nothing. In the middle of a body the stream is dropped instead: an end in order might be taken
  * for the body's (CONN-5). */
 static void wshub__conn_flush_end(wshub *hub, wshub__conn *conn, wshub_cause cause) {
-    const wshub__exchange *exchange = wshub__exchange_of(hub, conn);
+    const wshub__exchange *exchange;
 
-    /* Nothing more is read or asked of one that has come so far. */
-    if (WSHUB__NEVER(conn->state >= WSHUB__CONN_FLUSHING)) return;
+    /* Nothing more is read or asked of one that has come so far: what was sent to it before may
+     * have ended it just now. */
+    wshub__run_out(hub);
+    if (conn->state >= WSHUB__CONN_FLUSHING) return;
+    exchange = wshub__exchange_of(hub, conn);
     if (exchange && (exchange->state == WSHUB__EXCHANGE_STREAMING ||
                      exchange->state == WSHUB__EXCHANGE_FORWARDED)) {
         wshub__conn_abort(hub, conn, cause, WSHUB__CLOSE_ABNORMAL, "");
@@ -12497,6 +12500,7 @@ static bool wshub__conn_close_frame(wshub *hub, wshub__conn *conn, uint16_t code
 /* Begins the closing handshake (RFC 6455 7.1.2): our Close, then the peer's is waited for. */
 static void wshub__conn_close(wshub *hub, wshub__conn *conn, wshub_cause cause, uint16_t code,
                               wshub_str reason) {
+    wshub__run_out(hub); /* what was sent before may end it */
     if (conn->state != WSHUB__CONN_OPEN) return;
     wshub__conn_end(hub, conn, cause, code ? code : (uint16_t)WSHUB__CLOSE_NO_CODE, reason);
     if (!wshub__conn_close_frame(hub, conn, code, reason)) return;
@@ -12520,6 +12524,7 @@ WSHUB__COLD static void wshub__conn_fail(wshub *hub, wshub__conn *conn, uint16_t
     if (!ours) hub->stats.protocol_errors++;
     wshub__conn_log(hub, ours ? WSHUB_LOG_NOMEM : WSHUB_LOG_PROTO, conn, why);
 
+    wshub__run_out(hub); /* what was sent before may end it */
     if (conn->state == WSHUB__CONN_OPEN) {
         wshub__conn_end(hub, conn, cause, code, wshub_str_z(why));
         if (!wshub__conn_close_frame(hub, conn, code, wshub_str_z(conn->wordless ? "" : why)))
@@ -14512,6 +14517,7 @@ WSHUB__COLD static void wshub__ws_close(wshub *hub, wshub__conn *conn, const uin
     }
 
     /* Unless it is the answer to ours, it is answered with the same code. */
+    wshub__run_out(hub); /* what was sent before may end it */
     if (conn->state == WSHUB__CONN_OPEN) {
         wshub__conn_end(hub, conn, WSHUB_BY_PEER, code ? code : (uint16_t)WSHUB__CLOSE_NO_CODE,
                         reason);
@@ -17335,8 +17341,8 @@ static void wshub__extra_free(wshub *hub, wshub__client *client) {
 static void wshub__client_end(wshub *hub, wshub__client *client, wshub_cause cause, uint16_t code,
                               wshub_str reason) {
     WSHUB_ASSERT(client->slot.link == WSHUB__LIVE);
+    wshub__run_out(hub); /* what was sent before is still its, and may be what ends it */
     if (wshub__is_gone(client)) return;
-    wshub__run_out(hub); /* what was sent before is still its */
     if (wshub__debugs(hub)) wshub__client_log_end(hub, client, cause, code, reason);
     wshub__client_to(hub, client, WSHUB__CLIENT_DISCONNECTED);
     client->cause = (unsigned)cause & 15u;
@@ -20030,9 +20036,9 @@ static wshub_err wshub__gate_push(wshub *hub, wshub__client *client, wshub__deli
     wshub__piece *piece = wshub__delivery_piece(hub, delivery, client->kind);
     wshub_err err = piece ? WSHUB_OK : WSHUB_ERR_NOMEM;
 
-    if (WSHUB__NEVER(wshub__is_gone(client) || conn->state != WSHUB__CONN_OPEN))
-        return WSHUB_ERR_STALE; /* who routes looks */
+    WSHUB_ASSERT(!wshub__is_gone(client)); /* who routes looks */
     wshub__run_out(hub);
+    if (conn->state != WSHUB__CONN_OPEN) return WSHUB_ERR_STALE; /* that was what ended it */
     if (piece) err = wshub__piece_encode(hub, client->realm, delivery, piece);
     WSHUB_ASSERT(!hub->gathered);
     WSHUB_ASSERT(!piece || piece->kind == client->kind);
@@ -20939,6 +20945,11 @@ static wshub_err wshub__auth_finish(wshub *hub, wshub__client *client, wshub_str
     what.server_public_key = key;
     what.salt = salt;
     err = wshub__auth_enter(hub, client, user_id, &what);
+
+    /* What was gathered before is not for it, unless it has been put into a room already: then that
+     * may be what ends it. */
+    wshub__run_out(hub);
+    if (!err && wshub__is_gone(client)) err = WSHUB_ERR_STALE;
     if (err) {
         while (client->rooms_count > before) wshub__room_drop(hub, client, client->rooms_count - 1);
         if (client->own_room) (void)wshub__room_leave(hub, client, wshub__name_str(&client->name));
@@ -20948,8 +20959,7 @@ static wshub_err wshub__auth_finish(wshub *hub, wshub__client *client, wshub_str
         return err;
     }
 
-    /* What was gathered before is not for it. Who has not asked counts as if it had (AUTH-8). */
-    wshub__run_out(hub);
+    /* Who has not asked counts as if it had (AUTH-8). */
     hub->stats.auth_accepted++;
     if (client->state == WSHUB__CLIENT_UNAUTHORIZED)
         wshub__client_to(hub, client, WSHUB__CLIENT_AUTHENTICATING);
@@ -23584,6 +23594,7 @@ WSHUB__COLD WSHUB_API wshub_err wshub_session_move(wshub *hub, wshub_session fro
     wshub__conn *to = wshub__session_get(hub, to_session);
     wshub_err err;
 
+    wshub__run_out(hub); /* what was sent before may end it */
     if (!from || !to || from->state != WSHUB__CONN_OPEN || to->state != WSHUB__CONN_OPEN)
         return WSHUB_ERR_STALE;
     if (!wshub__conn_is_lent(from) || wshub__conn_is_lent(to) ||
@@ -23592,7 +23603,6 @@ WSHUB__COLD WSHUB_API wshub_err wshub_session_move(wshub *hub, wshub_session fro
     if (to->above || wshub__conn_lent(hub, from)->split) return WSHUB_ERR_STATE;
 
     wshub__enter(hub);
-    wshub__run_out(hub);
     err = wshub__move_queue(hub, from, to);
     if (!err) {
         wshub__move_clients(hub, from, to, changes, changes_count);

@@ -294,6 +294,108 @@ TEST(a_hub_that_ends_in_the_midst_of_a_run_to_those_who_have_just_gone) {
     world_stop(&w);
 }
 
+/* ---- a run that ends whom it reaches ---- */
+
+/* A client that does not read, at a session that has to have all that is sent: what is gathered for
+ * its room is too much for it, and will end it. Before that has been given out something else ends
+ * it. */
+typedef struct ended {
+    world w;
+    wshub_conn conn;
+    wshub_client client;
+    wshub_ask ask; /* who it is; it has asked, and is in the room by our own doing */
+} ended;
+
+static void end_by_call(ended *e) {
+    EXPECT_INT(wshub_client_close(e->w.hub, e->client, 4000, S("enough")), WSHUB_OK);
+}
+static void end_of_client(ended *e) {
+    EXPECT_INT(wshub_client_end(e->w.hub, e->client, WSHUB_BY_APP, 1000, S("")), WSHUB_OK);
+}
+static void end_of_stream(ended *e) {
+    wshub_io_fake_end(e->w.net, e->conn);
+}
+static void end_by_half_close(ended *e) {
+    wshub_conn_ended(e->w.hub, e->conn);
+}
+static void end_by_close(ended *e) {
+    uint8_t close[] = {0x88, 0x82, 0, 0, 0, 0, 0x03, 0xE8};
+    wshub_conn_received(e->w.hub, e->conn, close, sizeof close);
+}
+static void end_by_protocol(ended *e) {
+    uint8_t unmasked[] = {0x81, 0x01, 'x'};
+    wshub_conn_received(e->w.hub, e->conn, unmasked, sizeof unmasked);
+}
+static void end_by_another_message(ended *e) {
+    wshub_msg m = msg("m", "1"); /* for which there would be room */
+    EXPECT_INT(wshub_client_send(e->w.hub, e->client, &m), WSHUB_ERR_STALE);
+}
+static void end_by_shutdown(ended *e) {
+    EXPECT_INT(wshub_shutdown(e->w.hub), WSHUB_OK);
+}
+
+static void end_start(ended *e, bool accepted) {
+    wshub_msg m = msg("m", json_string(200));
+    char id[37];
+
+    last_gone.times = 0;
+    world_start(&e->w,
+                DESC(.on_authenticate = accepted ? accept_all : keep_auth,
+                     .on_disconnected = keep_gone),
+                FAKE(0));
+    if (accepted) {
+        e->conn = world_client(&e->w, NULL, id);
+        e->client = world_handle(&e->w, id);
+    } else {
+        e->conn = wshub_io_fake_connect(e->w.net, "/ws");
+        wshub_io_fake_text(e->w.net, e->conn, AUTH);
+        e->ask = kept_asks[(kept_asks_count - 1) % 8];
+        e->client = wshub_conn_client(e->w.hub, e->conn);
+    }
+    EXPECT_INT(wshub_session_limit(e->w.hub, wshub_client_session(e->w.hub, e->client), 300, true),
+               WSHUB_OK);
+    EXPECT_INT(wshub_client_join(e->w.hub, e->client, S("r")), WSHUB_OK);
+    wshub_io_fake_run(e->w.net);
+    wshub_io_fake_window(e->w.net, e->conn, 0);
+    EXPECT_INT(wshub_room_send_here(e->w.hub, S("r"), &m, NULL, 0), WSHUB_OK);
+    wshub_io_fake_run(e->w.net);
+    EXPECT_INT(wshub_room_send_here(e->w.hub, S("r"), &m, NULL, 0), WSHUB_OK);
+    EXPECT(e->w.hub->gathered);
+}
+
+/* It ends once, by what came first. */
+static void end_seen(ended *e) {
+    wshub_io_fake_run(e->w.net);
+    EXPECT(wshub_self_check(e->w.hub) == NULL);
+    EXPECT(!wshub_io_fake_is_open(e->w.net, e->conn));
+    EXPECT_INT(last_gone.times, 1);
+    EXPECT_INT(last_gone.cause, WSHUB_BY_BACKPRESSURE);
+    EXPECT_INT(stats(&e->w).dropped_pressure, 1);
+    EXPECT_OP(stats(&e->w).messages_out, <=, 2); /* `connected`, and what was queued */
+    world_stop(&e->w);
+}
+
+TEST(whom_a_run_ends_that_an_end_gives_out_ends_once) { /* SEND-6, BYE-1 */
+    static void (*const ways[])(ended * e) = {
+        end_by_call,  end_of_client,   end_of_stream,   end_by_half_close,
+        end_by_close, end_by_protocol, end_by_shutdown, end_by_another_message};
+    size_t i;
+    for (i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        ended e;
+        end_start(&e, true);
+        ways[i](&e);
+        end_seen(&e);
+    }
+}
+
+TEST(whom_a_run_ends_before_it_is_accepted_is_not_accepted) { /* SEND-2, SEND-6, AUTH-7 */
+    ended e;
+    end_start(&e, false);
+    EXPECT_INT(wshub_auth_accept(e.w.hub, e.ask, NULL), WSHUB_ERR_STALE);
+    EXPECT_INT(stats(&e.w).auth_accepted, 0);
+    end_seen(&e);
+}
+
 TEST(want_of_memory_in_a_run_loses_that_message_alone) {
     static char big[80001]; /* a segment of its own each */
     world w;

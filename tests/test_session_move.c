@@ -287,6 +287,27 @@ TEST(the_limit_on_what_waits_moves_with_its_session) { /* SEND-6 */
     world_stop(&w);
 }
 
+/* What is gathered for a room is more than may wait for a session that has to have all that is
+ * sent: it ends, and has nobody to be moved. */
+TEST(a_session_that_ends_by_what_was_sent_before_moves_nowhere) { /* SEND-6, BYE-1 */
+    world w;
+    polls p;
+    wshub_msg m = msg("x", "1");
+    polls_start(&p, &w, DESC(.user = NULL), FAKE(0), false);
+    EXPECT_INT(wshub_session_limit(w.hub, p.session, 3, true), WSHUB_OK);
+    EXPECT_INT(wshub_client_join(w.hub, p.a, S("r")), WSHUB_OK);
+    (void)wshub_io_fake_connect(w.net, "/up");
+    EXPECT_INT(wshub_room_send_here(w.hub, S("r"), &m, NULL, 0), WSHUB_OK);
+    EXPECT_INT(wshub_room_send_here(w.hub, S("r"), &m, NULL, 0), WSHUB_OK);
+    EXPECT(w.hub->gathered);
+    EXPECT_INT(move(&p), WSHUB_ERR_STALE);
+    wshub_io_fake_run(w.net);
+    EXPECT_INT(stats(&w).clients, 0);
+    EXPECT_INT(p.gone, 1);
+    EXPECT_INT(p.cause, WSHUB_BY_BACKPRESSURE);
+    world_stop(&w);
+}
+
 TEST(a_session_without_messages_or_with_those_that_stay_as_they_are_moves) { /* BYE-1 */
     world w;
     polls p;
