@@ -18321,6 +18321,7 @@ static void wshub__client_link(wshub *hub, wshub__realm *realm, wshub__client *c
 static void wshub__client_unlink(wshub *hub, wshub__client *client) {
     wshub__realm *realm = wshub__realm_of(hub, client);
 
+    wshub__run_out(hub); /* to a realm that has its kind of wire, and is there still */
     wshub__realm_named(hub, realm, WSHUB__KIND_CLIENT, wshub__name_str(&client->name), false);
     wshub__index_remove(&realm->index, &client->name);
 

@@ -229,6 +229,49 @@ TEST(what_is_gathered_for_several_kinds_is_as_if_each_had_been_sent_alone) { /* 
     EXPECT_OP(runs, >, 500);
 }
 
+/* Who is taken back was of the realm when something was gathered for all of it: that is given out
+ * before the realm has nobody of its kind any more, or is no more itself. */
+TEST(what_is_gathered_for_a_realm_goes_before_its_last_client_does) { /* SEND-1 */
+    world w;
+    wire a;
+    wshub_realm_desc named = {.version = WSHUB_REALM_VERSION, .name = "other"};
+    wshub_realm other;
+    wshub_session lent;
+    wshub_client first = {0}, second = {0};
+    wshub_client_desc who;
+    wshub_dest all;
+    wshub_packet packet;
+    int i;
+    world_start(&w, DESC(.on_authenticate = accept_all), FAKE(0));
+    wire_add(&w, &a, "a");
+    lent = lend(&w, NULL);
+    EXPECT_INT(wshub_realm_create(w.hub, &named, &other), WSHUB_OK);
+    memset(&who, 0, sizeof who);
+    who.dialect = 1;
+    who.kind = a.kind;
+    who.realm = other;
+    memset(&all, 0, sizeof all);
+    all.realm = other;
+    all.kind = WSHUB_DEST_ALL;
+    packet_init(&packet, "p", NULL, 0);
+
+    /* Another one comes, of the plain kind. */
+    EXPECT_INT(wshub_client_add(w.hub, lent, &who, &first), WSHUB_OK);
+    for (i = 0; i < 3; i++) EXPECT_INT(wshub_packet_send_here(w.hub, &all, &packet), WSHUB_OK);
+    EXPECT(w.hub->gathered);
+    who.kind = 0;
+    EXPECT_INT(wshub_client_add(w.hub, lent, &who, &second), WSHUB_OK);
+    EXPECT_INT(wshub_client_cancel(w.hub, first), WSHUB_OK);
+    for (i = 0; i < 3; i++) EXPECT_INT(wshub_packet_send_here(w.hub, &all, &packet), WSHUB_OK);
+
+    /* Nobody is there any more. */
+    EXPECT(w.hub->gathered);
+    EXPECT_INT(wshub_client_cancel(w.hub, second), WSHUB_OK);
+    EXPECT_INT(wshub_realm_destroy(w.hub, other), WSHUB_OK);
+    wshub_io_fake_run(w.net);
+    world_stop(&w);
+}
+
 TEST(an_encrypted_client_of_a_kind_gets_runs_of_its_own_kind) { /* ENC-1, SEND-5 */
     world w;
     wire a, b;
