@@ -21669,7 +21669,10 @@ static wshub_err wshub__upgrade_grant(wshub *hub, wshub__exchange *exchange,
         err = makes ? wshub__upgrade_client(hub, conn, exchange, answer, &more, &client)
                     : wshub__upgrade_put(hub, conn, exchange, answer, &more);
     wshub__buf_done(&hub->mem, &more.text);
-    if (err) return err;
+    if (err) {
+        if (conn->agreed) wshub__agreed_end(hub, conn); /* nobody has been told so */
+        return err;
+    }
     wshub__upgrade_done(hub, conn, exchange, answer->owner);
     if (makes) wshub__pace_enter(hub, wshub__client_get(hub, client));
     if (mount->on_conn_opened) mount->on_conn_opened(hub, handle, exchange->owner);

@@ -115,6 +115,46 @@ TEST(what_is_wished_here_is_said_in_the_answer) { /* RFC 7692 7.1.1, 7.1.2 */
     world_stop(&w);
 }
 
+/* What was to be agreed on by an upgrade that failed is not, whatever the stream asks for next. */
+TEST(an_upgrade_that_fails_has_agreed_on_nothing) { /* RFC 7692 5, RFC 6455 9.1 */
+    world w;
+    site s;
+    stored to;
+    wshub_deflate codec = stored_codec(&to);
+    wshub_conn first = site_agreed(&w, &s, DESC(.deflate = &codec), PMD), second;
+    static const char ask[] = "GET /s HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n"
+                              "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                              "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    char text[512];
+    wshub_str out;
+
+    owe(&w, first, 10); /* so that the log is held */
+    s.later = true;
+    second = wshub_io_fake_open(w.net);
+    (void)snprintf(text, sizeof text, "%sSec-WebSocket-Extensions: " PMD "\r\n\r\n", ask);
+    wshub_io_fake_input(w.net, second, text, strlen(text));
+    starve(&w);
+    EXPECT_INT(wshub_http_upgrade(w.hub, s.kept, NULL, NULL), WSHUB_ERR_NOMEM);
+    mend(&w);
+    EXPECT_INT(wshub_http_reply_text(w.hub, s.kept, 404, S("not now")), WSHUB_OK);
+    wshub_io_fake_run(w.net);
+    wshub_io_fake_take(w.net, second, SIZE_MAX);
+
+    s.later = false;
+    (void)snprintf(text, sizeof text, "%s\r\n", ask);
+    wshub_io_fake_input(w.net, second, text, strlen(text));
+    out = wshub_io_fake_output(w.net, second);
+    (void)snprintf(text, sizeof text, "%.*s", (int)(out.len < 500 ? out.len : 500), out.ptr);
+    EXPECT(strncmp(text, "HTTP/1.1 101", 12) == 0);
+    EXPECT(!strstr(text, PMD));
+    wshub_io_fake_take(w.net, second, SIZE_MAX);
+    EXPECT_INT(send_text(&w, second, "nothing of this is compressed, however long it is"), WSHUB_OK);
+    wshub_io_fake_run(w.net);
+    out = wshub_io_fake_output(w.net, second);
+    EXPECT(out.len && (uint8_t)out.ptr[0] == 0x81);
+    world_stop(&w);
+}
+
 TEST(a_description_is_refused_that_names_no_whole_codec) {
     stored codec;
     wshub_deflate whole = stored_codec(&codec), d = whole;
