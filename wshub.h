@@ -20245,7 +20245,7 @@ static bool wshub__transform_queue(wshub *hub, wshub__client *client, wshub__del
     own = wshub__text_of(hub, delivery) ? wshub__extra_take(hub, client) : NULL;
     if (own) xform = (wshub__xform *)wshub__mem_new(&hub->mem, sizeof *xform);
     if (!xform) {
-        hub->stats.dropped_memory++;
+        wshub__conn_starved(hub, conn);
         return false;
     }
     xform->text = delivery->text;

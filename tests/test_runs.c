@@ -34,6 +34,14 @@ static void pressure(wshub *hub, wshub_client c, wshub_pressure what, size_t que
     told[*(int *)user] += h;
 }
 
+static void ended_by(wshub *hub, const wshub_gone *gone, void *user) {
+    uint64_t h = (uint64_t)gone->cause * 31 + gone->code;
+    size_t i;
+    (void)hub;
+    for (i = 0; i < gone->id.len; i++) h = (h ^ (uint8_t)gone->id.ptr[i]) * 1099511628211u;
+    told[*(int *)user] += h;
+}
+
 typedef struct side {
     world w;
     wshub_conn conns[PEERS];
@@ -85,7 +93,7 @@ TEST(a_run_is_as_if_each_had_been_sent_alone) { /* SEND-1, SEND-5, SEND-6 */
             side *s = &sides[k];
             world_start(&s->w,
                         DESC(.on_authenticate = accept_all, .on_message = chatter,
-                             .on_pressure = pressure, .user = &numbers[k],
+                             .on_pressure = pressure, .on_disconnected = ended_by, .user = &numbers[k],
                              .backpressure_bytes_max = limit,
                              .close_on_backpressure = seed % 7 == 0, .on_join = join_all,
                              .heartbeat_timeout_ms = WSHUB_OFF, .idle_timeout_ms = WSHUB_OFF,
@@ -96,6 +104,12 @@ TEST(a_run_is_as_if_each_had_been_sent_alone) { /* SEND-1, SEND-5, SEND-6 */
                 EXPECT_INT(wshub_client_join(s->w.hub, world_handle(&s->w, s->ids[i]),
                                              S(i % 2 ? "one" : "two")),
                            WSHUB_OK);
+                if (seed % 2 && i % 3 == 0) { /* who has all that is sent, or ends */
+                    wshub_client c = world_handle(&s->w, s->ids[i]);
+                    EXPECT_INT(wshub_session_limit(s->w.hub, wshub_client_session(s->w.hub, c),
+                                                   limit, true),
+                               WSHUB_OK);
+                }
             }
         }
         EXPECT(same(&sides[0], &sides[1]));

@@ -353,6 +353,28 @@ TEST(a_session_has_a_limit_of_its_own_and_may_have_all_or_nothing) { /* SEND-6, 
     }
 }
 
+TEST(what_waits_for_a_transformer_is_all_or_nothing_too) { /* SEND-6, ENC-1, BYE-1 */
+    wshub_msg m = msg("m", "1");
+    int whole;
+    for (whole = 0; whole < 2; whole++) {
+        wshub_session session;
+        wshub_client client;
+        start(DESC(.on_transform_out = keep_event), NULL);
+        session = lend();
+        EXPECT_INT(wshub_session_limit(w.hub, session, 0, whole), WSHUB_OK);
+        client = accepted(session, "c");
+        EXPECT_INT(wshub_client_encrypt(w.hub, client), WSHUB_OK);
+        w.fail_all = true;
+        EXPECT_INT(wshub_client_send(w.hub, client, &m), WSHUB_ERR_NOMEM);
+        w.fail_all = false;
+        EXPECT_INT(stats(&w).dropped_memory, 1);
+        wshub_io_fake_run(w.net);
+        EXPECT_INT(told.gone, whole);
+        if (whole) EXPECT_INT(told.cause, WSHUB_BY_MEMORY);
+        world_stop(&w);
+    }
+}
+
 TEST(a_lent_session_without_clients_ends_for_what_has_ended_it) { /* BYE-1, SEND-6 */
     wshub_session session;
     start(DESC(.backpressure_bytes_max = 100), NULL);
