@@ -14531,6 +14531,7 @@ WSHUB__COLD static void wshub__ws_close(wshub *hub, wshub__conn *conn, const uin
 static void wshub__ws_pong(wshub *hub, wshub__conn *conn, const uint8_t *bytes, size_t count) {
     wshub__buf *pong = &conn->rx->pong;
 
+    wshub__run_out(hub); /* what was sent before may be more than the peer takes */
     if (!conn->pressured && !conn->inflight) {
         (void)wshub__out_frame(hub, conn, WSHUB__OP_PONG, bytes, count);
         return;
@@ -22518,10 +22519,13 @@ WSHUB_API bool wshub_client_is_pressured(const wshub *hub, wshub_client client) 
 }
 
 WSHUB_API size_t wshub_client_queued_bytes(const wshub *hub, wshub_client client) {
-    const wshub__client *found = wshub__client_known(hub, client);
-    const wshub__conn *conn = found ? wshub__client_conn(hub, found) : NULL;
+    const wshub__client *found;
+    const wshub__conn *conn;
+
+    wshub__look(hub); /* what was sent may be what ends it */
+    found = wshub__client_known(hub, client);
     if (!found) return 0;
-    wshub__look(hub);
+    conn = wshub__client_conn(hub, found);
     return (conn ? conn->queued : 0) + (found->extra ? (size_t)found->extra->xform_bytes : 0);
 }
 

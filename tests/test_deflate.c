@@ -148,7 +148,8 @@ TEST(an_upgrade_that_fails_has_agreed_on_nothing) { /* RFC 7692 5, RFC 6455 9.1 
     EXPECT(strncmp(text, "HTTP/1.1 101", 12) == 0);
     EXPECT(!strstr(text, PMD));
     wshub_io_fake_take(w.net, second, SIZE_MAX);
-    EXPECT_INT(send_text(&w, second, "nothing of this is compressed, however long it is"), WSHUB_OK);
+    EXPECT_INT(send_text(&w, second, "nothing of this is compressed, however long it is"),
+               WSHUB_OK);
     wshub_io_fake_run(w.net);
     out = wshub_io_fake_output(w.net, second);
     EXPECT(out.len && (uint8_t)out.ptr[0] == 0x81);

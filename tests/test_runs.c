@@ -93,8 +93,8 @@ TEST(a_run_is_as_if_each_had_been_sent_alone) { /* SEND-1, SEND-5, SEND-6 */
             side *s = &sides[k];
             world_start(&s->w,
                         DESC(.on_authenticate = accept_all, .on_message = chatter,
-                             .on_pressure = pressure, .on_disconnected = ended_by, .user = &numbers[k],
-                             .backpressure_bytes_max = limit,
+                             .on_pressure = pressure, .on_disconnected = ended_by,
+                             .user = &numbers[k], .backpressure_bytes_max = limit,
                              .close_on_backpressure = seed % 7 == 0, .on_join = join_all,
                              .heartbeat_timeout_ms = WSHUB_OFF, .idle_timeout_ms = WSHUB_OFF,
                              .write_timeout_ms = WSHUB_OFF),
@@ -308,6 +308,32 @@ TEST(a_hub_that_ends_in_the_midst_of_a_run_to_those_who_have_just_gone) {
     world_stop(&w);
 }
 
+/* Whether a ping is answered at once is asked behind what was gathered before it. */
+TEST(who_is_owed_a_run_that_it_does_not_take_is_answered_later) { /* LIVE-2, RFC 6455 5.5.3 */
+    enum { FRAME = 4 + 20 + 200 + 1 };
+    uint8_t ping[] = {0x89, 0x80, 0, 0, 0, 0};
+    world w;
+    char id[37];
+    wshub_conn c;
+    wshub_io_fake_frame f;
+    wshub_msg m = msg("m", json_string(200));
+    int i;
+    world_start(&w, DESC(.on_authenticate = accept_all, .backpressure_bytes_max = 300),
+                FAKE(.completion = true));
+    c = world_client(&w, NULL, id);
+    wshub_io_fake_run(w.net);
+    for (i = 0; i < 3; i++)
+        EXPECT_INT(wshub_room_send_here(w.hub, S("ws-default"), &m, NULL, 0), WSHUB_OK);
+    EXPECT(w.hub->gathered);
+    wshub_conn_received(w.hub, c, ping, sizeof ping);
+    EXPECT_INT(wshub_client_queued_bytes(w.hub, world_handle(&w, id)), 2 * FRAME);
+    wshub_io_fake_run(w.net);
+    for (i = 0; i < 2; i++) EXPECT(wshub_io_fake_next(w.net, c, &f) && f.opcode == 1);
+    EXPECT(wshub_io_fake_next(w.net, c, &f) && f.opcode == 10);
+    EXPECT_SILENCE(&w, c);
+    world_stop(&w);
+}
+
 /* ---- a run that ends whom it reaches ---- */
 
 /* A client that does not read, at a session that has to have all that is sent: what is gathered for
@@ -344,6 +370,9 @@ static void end_by_another_message(ended *e) {
     wshub_msg m = msg("m", "1"); /* for which there would be room */
     EXPECT_INT(wshub_client_send(e->w.hub, e->client, &m), WSHUB_ERR_STALE);
 }
+static void end_by_a_look(ended *e) { /* it is gone when its queue is asked for */
+    EXPECT_INT(wshub_client_queued_bytes(e->w.hub, e->client), 0);
+}
 static void end_by_shutdown(ended *e) {
     EXPECT_INT(wshub_shutdown(e->w.hub), WSHUB_OK);
 }
@@ -353,10 +382,10 @@ static void end_start(ended *e, bool accepted) {
     char id[37];
 
     last_gone.times = 0;
-    world_start(&e->w,
-                DESC(.on_authenticate = accepted ? accept_all : keep_auth,
-                     .on_disconnected = keep_gone),
-                FAKE(0));
+    world_start(
+        &e->w,
+        DESC(.on_authenticate = accepted ? accept_all : keep_auth, .on_disconnected = keep_gone),
+        FAKE(0));
     if (accepted) {
         e->conn = world_client(&e->w, NULL, id);
         e->client = world_handle(&e->w, id);
@@ -391,8 +420,8 @@ static void end_seen(ended *e) {
 
 TEST(whom_a_run_ends_that_an_end_gives_out_ends_once) { /* SEND-6, BYE-1 */
     static void (*const ways[])(ended * e) = {
-        end_by_call,  end_of_client,   end_of_stream,   end_by_half_close,
-        end_by_close, end_by_protocol, end_by_shutdown, end_by_another_message};
+        end_by_call,     end_of_client,   end_of_stream,          end_by_half_close, end_by_close,
+        end_by_protocol, end_by_shutdown, end_by_another_message, end_by_a_look};
     size_t i;
     for (i = 0; i < sizeof ways / sizeof ways[0]; i++) {
         ended e;
