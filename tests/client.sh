@@ -51,6 +51,11 @@ check "bench counts what comes back" "$(bench $ws --token user:u1 --clients 10 -
 check "bench counts rooms" "$(bench $ws --token user:u1 --clients 9 --rate 5 --rooms 2 --room public- --event to-room --on b --data '{"room":"%r","event":"b","data":{"t":%t,"p":"%p"}}' --seconds 1 --quiet 60000)" '^clients +9, 0 failed, 0 lost;messages +45 sent .*, 205 heard .* 0 missing, 0 not taken;.*itself +[0-9]+ % of a CPU.*status 0$'
 check "bench misses what does not come" "$(bench $ws --token user:u1 --clients 2 --rate 5 --on nothing --quiet 100 --seconds 1)" '10 sent .* 0 heard .* 10 missing.*status 1$'
 check "bench finds nobody" "$(bench ws://127.0.0.1:1/ --seconds 1)" 'Connection refused;.*10 failed.*status 3$'
+benches() { ./build/wshub-bench $ws --token user:u1 --clients 1 --rate 5 --seconds 1 --quiet 60000; echo "status $?" >&2; } # where it prints to
+[ ! -w /dev/full ] || check "bench cannot print" "$(benches 2>&1 >/dev/full)" 'cannot write: .*status 1$'
+check "bench has nowhere to print" "$({ ./build/wshub-bench $ws --token user:u1 --clients 1 --rate 5 --seconds 1 --quiet 60000 >&-; echo "status $?"; } 2>&1)" 'cannot write: .*status 1$'
+check "bench prints to who reads no more" "$({ { trap '' PIPE; while echo; do sleep 0.1; done 2>/dev/null; benches; } | true; } 2>&1)" '^status 1$'
+check "bench has nowhere to complain, and nothing to read" "$({ ./build/wshub-bench $ws --token user:u1 --clients 1 --rate 5 --seconds 1 --quiet 60000 <&- 2>&-; echo "status $?"; })" ' 5 heard .* 0 missing.*status 0$'
 check "bench wants a number" "$(bench $ws --clients 0)" 'bad option or value.*status 2$'
 for tool in wshub-cat wshub-bench; do # each option is in the page and the completion, and nothing else is
     said=$(./build/$tool --help 2>&1 | grep -oE -- '--[a-z]+' | grep -vx -- --help | sort -u | xargs)
