@@ -8,6 +8,7 @@
 #define WSHUB_IMPLEMENTATION
 #include "wshub.h"
 #include "wshub_ext_cron.h"
+#include "tool_streams.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +39,14 @@ static int usage(const char *program) {
     return 2;
 }
 
+/* Reads how often. Returns false: it is no number, or below zero. */
+static bool read_count(const char *text, long *out_count) {
+    char *stop;
+
+    *out_count = strtol(text, &stop, 10);
+    return stop != text && !*stop && *out_count >= 0;
+}
+
 /* Reads the arguments. Returns false: they are not what usage() says. */
 static bool read_options(int argc, char **argv, options *o) {
     int i;
@@ -49,8 +58,7 @@ static bool read_options(int argc, char **argv, options *o) {
         } else if (strcmp(argv[i], "--tz") == 0 && i + 1 < argc) {
             o->tz = argv[++i];
         } else if (strcmp(argv[i], "--next") == 0 && i + 1 < argc) {
-            o->next = strtol(argv[++i], NULL, 10);
-            if (o->next < 0) return false;
+            if (!read_count(argv[++i], &o->next)) return false;
         } else if (o->expr || strncmp(argv[i], "--", 2) == 0) {
             return false;
         } else {
@@ -69,6 +77,7 @@ int main(int argc, char **argv) {
     char text[WSHUB_EXT_CRON_DESCRIBE_BYTES];
     int64_t at = (int64_t)time(NULL) * 1000;
 
+    tool_streams_open();
     if (!read_options(argc, argv, &o)) return usage(argv[0]);
     if (wshub_ext_cron_zone_create(&(wshub_ext_cron_zone_desc){.name = o.tz}, &zone)) {
         fprintf(stderr, "Invalid timezone.\n");
@@ -93,5 +102,5 @@ int main(int argc, char **argv) {
         print_instant(zone, at);
     }
     wshub_ext_cron_zone_destroy(zone);
-    return 0;
+    return tool_streams_flush("wshub-cron") ? 0 : 1;
 }

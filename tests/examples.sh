@@ -205,6 +205,8 @@ check "cron ends in order" "$?" '^0$'
 check "wshub-cron describes" "$(./build/wshub-cron '30 9 * * 1-5' --tz Europe/Berlin --describe)" '^at 09:30 on weekdays, Europe/Berlin$'
 check "wshub-cron says when" "$(./build/wshub-cron '0 0 1 1 *' --tz Asia/Tokyo --next 2)" '-01-01T00:00:00+09:00$'
 check "wshub-cron says what is wrong" "$(./build/wshub-cron '0 25 * * *' 2>&1)" '^Field value (25) is out of range$'
+check "wshub-cron wants a number" "$(./build/wshub-cron '0 0 * * *' --next soon 2>&1; echo "status $?")" '^status 2$'
+[ ! -w /dev/full ] || check "wshub-cron cannot print" "$({ ./build/wshub-cron '0 0 * * *' >/dev/full; echo "status $?"; } 2>&1)" '^status 1$'
 check "wshub-cron knows no such zone" "$(./build/wshub-cron '0 0 * * *' --tz No/Zone 2>&1)" '^Invalid timezone.$'
 emit() { e=$("./build/wshub-emit" "$@" 2>&1); echo "$? $e"; }
 check "wshub-emit wants a URL" "$(emit all e 1)" '^2 .*--redis URL is needed'
