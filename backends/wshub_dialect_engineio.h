@@ -689,6 +689,27 @@ static char *wshub_eio__scratch(wshub_eio *eio, size_t bytes) {
     return room;
 }
 
+/* Takes the scratch away, with what is in it: what is asked about an answer may send, which would
+ * write over its body. Returns its memory, to be given back to wshub_eio__scratch_return(). */
+static char *wshub_eio__scratch_take(wshub_eio *eio, size_t *out_cap) {
+    char *memory = eio->scratch;
+
+    *out_cap = eio->scratch_cap;
+    eio->scratch = NULL;
+    eio->scratch_cap = 0;
+    return memory;
+}
+
+/* Gives it back, unless another was needed meanwhile. */
+static void wshub_eio__scratch_return(wshub_eio *eio, char *memory, size_t cap) {
+    if (eio->scratch) {
+        (void)wshub_eio__alloc(eio, memory, cap, 0);
+        return;
+    }
+    eio->scratch = memory;
+    eio->scratch_cap = cap;
+}
+
 /* What was needed once for something large is given back. */
 static void wshub_eio__scratch_trim(wshub_eio *eio) {
     if (eio->scratch_cap <= 65536) return;
@@ -1693,18 +1714,9 @@ static void wshub_eio__poll_flush(wshub_eio__session *session) {
         return;
     }
 
-    /* What is asked about the answer may send, and would write over it. */
-    text = eio->scratch;
-    cap = eio->scratch_cap;
-    eio->scratch = NULL;
-    eio->scratch_cap = 0;
+    text = wshub_eio__scratch_take(eio, &cap);
     wshub_eio__poll_answer(session, text, len);
-    if (eio->scratch)
-        (void)wshub_eio__alloc(eio, text, cap, 0);
-    else {
-        eio->scratch = text;
-        eio->scratch_cap = cap;
-    }
+    wshub_eio__scratch_return(eio, text, cap);
 }
 
 /* A poll after the end: what waits, then the end itself. Without memory for what waits it is the
@@ -2258,8 +2270,9 @@ static wshub_err wshub_eio__open_answer(wshub_eio__session *session, wshub_excha
     wshub_eio *eio = session->owner.eio;
     wshub_header headers[2];
     char cookie[512], open[256];
-    size_t len = wshub_eio__open_packet(session, open), initial = 0, count = 1;
+    size_t len = wshub_eio__open_packet(session, open), initial = 0, count = 1, cap;
     char *body;
+    wshub_err err;
     int n;
 
     WSHUB_ASSERT(session->first);
@@ -2282,8 +2295,11 @@ static wshub_err wshub_eio__open_answer(wshub_eio__session *session, wshub_excha
         headers[1].value.len = (size_t)n;
         count = 2;
     }
-    return wshub_eio__reply(eio, exchange, 200, "text/plain; charset=UTF-8", body, len, headers,
-                            count, false);
+    body = wshub_eio__scratch_take(eio, &cap);
+    err = wshub_eio__reply(eio, exchange, 200, "text/plain; charset=UTF-8", body, len, headers,
+                           count, false);
+    wshub_eio__scratch_return(eio, body, cap);
+    return err;
 }
 
 /* Opens a session that polls. */

@@ -356,6 +356,63 @@ TEST(a_session_may_be_closed_by_who_is_asked_for_headers_of_an_answer) { /* on_a
     }
 }
 
+/* Ends the hub with the first answer. */
+static bool destroys;
+static void ends_the_hub(wshub_eio *eio, wshub_eio_session session, bool first, wshub_headers *more,
+                         void *user) {
+    (void)session, (void)first, (void)more, (void)user;
+    if (--answers_until) return;
+    if (destroys)
+        wshub_destroy(wshub_eio_hub(eio));
+    else
+        (void)wshub_shutdown(wshub_eio_hub(eio));
+}
+
+TEST(the_hub_may_be_ended_by_who_is_asked_for_headers_of_an_answer) { /* on_answer */
+    static const char *const asked[] = {"EIO=4&transport=websocket", "EIO=4&transport=polling",
+                                        EIO_UP};
+    size_t i;
+    for (i = 0; i < 6; i++) {
+        const char *query = asked[i / 2];
+        wshub_conn c;
+        destroys = i % 2;
+        answers_until = 1000;
+        eio_start(&s, EIO(.on_answer = ends_the_hub), DESC(0), FAKE(0));
+        if (query == asked[2]) (void)eio_open(&s);
+        answers_until = 1;
+        c = wshub_io_fake_open(s.w.net);
+        eio_ask(&s, c, "GET", query, query == asked[1] ? "" : EIO_UPGRADE, NULL);
+        if (destroys) s.w.hub = NULL;
+        if (!destroys) wshub_io_fake_advance(s.w.net, 60000);
+        EXPECT_INT(s.opened, s.closed);
+        eio_stop(&s);
+    }
+}
+
+/* Tells the one that is there of each that comes, at more length than what is being answered. */
+static void announces(wshub_eio *eio, wshub_eio_session session, bool first, wshub_headers *more,
+                      void *user) {
+    static char text[4000];
+    (void)session, (void)more, (void)user;
+    memset(text, 'x', sizeof text);
+    if (first && victim.id) EXPECT_INT(wshub_eio_send(eio, victim, text, 4000, true), WSHUB_OK);
+}
+
+TEST(who_is_asked_for_headers_of_a_first_answer_may_send) { /* on_answer */
+    eio_answer a;
+    wshub_conn c;
+    memset(&victim, 0, sizeof victim);
+    eio_start(&s, EIO(.on_answer = announces), DESC(0), FAKE(0));
+    eio_open(&s);
+    victim = s.last;
+    c = wshub_io_fake_open(s.w.net);
+    eio_ask(&s, c, "GET", "EIO=4&transport=polling", "", NULL);
+    a = eio_look(&s, c);
+    EXPECT_INT(a.status, 200);
+    EXPECT(a.body.len > 40 && memcmp(a.body.ptr, "0{\"sid\":\"", 9) == 0);
+    eio_stop(&s);
+}
+
 static wshub_err shut_all(void) {
     wshub_sio_shutdown(sio);
     return WSHUB_OK;
