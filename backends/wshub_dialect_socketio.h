@@ -7613,6 +7613,19 @@ static wshub_str wshub_sio__letter_flags(const wshub_sio__letter *l) {
     return opts.ptr ? wshub_json_find(opts, "flags") : none;
 }
 
+/* What they come to for a packet: WSHUB_PACKET_..., added up. */
+static uint32_t wshub_sio__flags_of(wshub_str flags) {
+    uint32_t sum = 0;
+    bool yes = false;
+
+    if (!flags.ptr) return 0;
+    if (wshub_json_bool(wshub_json_find(flags, "volatile"), &yes) && yes)
+        sum |= WSHUB_PACKET_VOLATILE;
+    if (wshub_json_bool(wshub_json_find(flags, "compress"), &yes))
+        sum |= yes ? WSHUB_PACKET_COMPRESS : WSHUB_PACKET_NO_COMPRESS;
+    return sum;
+}
+
 /* Reads the event of a packet, and to whom it goes, last of all. Returns what is wrong. */
 static wshub_sio_drop wshub_sio__letter_cast(wshub_sio__letter *l, wshub_str said,
                                              wshub_packet *packet, wshub_sio__whom *whom) {
@@ -7653,20 +7666,18 @@ static uint32_t wshub_sio__asked_ms(const wshub_sio *sio, wshub_str flags) {
 
 static wshub_sio_drop wshub_sio__asked_ask(wshub_sio__letter *l) {
     wshub_str said = {NULL, 0}, flags = wshub_sio__letter_flags(l);
-    uint32_t ms = wshub_sio__asked_ms(l->sio, flags);
+    uint32_t ms = wshub_sio__asked_ms(l->sio, flags), sum = wshub_sio__flags_of(flags);
     wshub_sio_drop wrong = wshub_sio__letter_said(l, &said);
     wshub_sio__answer answer;
     wshub_sio__whom whom;
     wshub_packet packet;
-    bool yes = false;
 
     if (wrong) return wrong;
     if (!wshub_sio__said_here(l, said)) return WSHUB_SIO_DROP_SPACE;
-    if (flags.ptr) (void)wshub_json_bool(wshub_json_find(flags, "volatile"), &yes);
     wrong = wshub_sio__letter_cast(l, said, &packet, &whom);
     if (wrong) return wrong;
 
-    if (yes) packet.flags |= WSHUB_PACKET_VOLATILE;
+    packet.flags |= sum;
     if (!wshub_sio__sayable(l->sio, &packet)) {
         l->sio->stats.refused++;
         return WSHUB_SIO_DROP_EVENT;
@@ -7870,22 +7881,19 @@ static wshub_sio_drop wshub_sio__shard_open(wshub_sio__letter *l) {
 
 /* A broadcast that asks for nothing. */
 static wshub_sio_drop wshub_sio__shard_heard(wshub_sio__letter *l) {
-    wshub_str said = {NULL, 0}, flags = wshub_sio__letter_flags(l);
+    wshub_str said = {NULL, 0};
+    uint32_t sum = wshub_sio__flags_of(wshub_sio__letter_flags(l));
     wshub_sio_drop wrong = wshub_sio__letter_said(l, &said);
     wshub_sio *sio = l->sio;
     wshub_sio__whom whom;
     wshub_packet packet;
-    bool yes = false, no = true;
 
     WSHUB_ASSERT(l->space && l->space->on_bus);
     if (wrong) return wrong;
-    if (flags.ptr) (void)wshub_json_bool(wshub_json_find(flags, "volatile"), &yes);
     wrong = wshub_sio__letter_cast(l, said, &packet, &whom);
     if (wrong || whom.nobody) return wrong;
 
-    if (yes) packet.flags |= WSHUB_PACKET_VOLATILE;
-    if (flags.ptr && wshub_json_bool(wshub_json_find(flags, "compress"), &no) == WSHUB_OK)
-        packet.flags |= no ? WSHUB_PACKET_COMPRESS : WSHUB_PACKET_NO_COMPRESS;
+    packet.flags |= sum;
     if (!wshub_sio__sayable(sio, &packet)) {
         sio->stats.refused++;
         return WSHUB_SIO_DROP_EVENT;

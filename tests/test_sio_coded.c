@@ -89,3 +89,86 @@ TEST(a_packet_is_compressed_as_its_flags_say) {
         EXPECT_INT(codec.deflaters, 0);
     }
 }
+
+/* ---- what other servers say ---- */
+
+static wshub_err attach(void *ctx, const wshub_bus_owner *owner) {
+    if (owner) *(wshub_bus_owner *)ctx = *owner;
+    return WSHUB_OK;
+}
+static size_t publish(void *ctx, const wshub_bus_msg *msgs, size_t count) {
+    (void)ctx, (void)msgs;
+    return count;
+}
+static bool subscribe(void *ctx, const wshub_bus_channel *channels, size_t count) {
+    (void)ctx, (void)channels, (void)count;
+    return true;
+}
+
+/* An event of 300 bytes of another server, with these flags. */
+static void brings(world *w, const wshub_bus_owner *owner, bool sharded, bool asks,
+                   const char *flags) {
+    static char text[1000], x[301];
+    memset(x, 'x', 300);
+    (void)snprintf(text, sizeof text,
+                   sharded ? "{\"type\":3,\"data\":{%s\"packet\":{\"type\":2,\"data\":[\"e\","
+                             "\"%s\"]},\"opts\":{\"rooms\":[],\"except\":[],\"flags\":%s}},"
+                             "\"uid\":\"x\",\"nsp\":\"/\"}"
+                           : "{\"type\":7,\"uid\":\"x\",%s\"packet\":{\"type\":2,\"data\":[\"e\","
+                             "\"%s\"]},\"opts\":{\"rooms\":[],\"except\":[],\"flags\":%s}}",
+                   asks ? "\"requestId\":\"r\"," : "", x, flags);
+    owner->received(owner->ctx, sharded ? S("socket.io#/#") : S("socket.io-request#/#"), S(text));
+    wshub_io_fake_run(w->net);
+}
+
+TEST(what_servers_say_is_compressed_as_its_flags_say) { /* Node's `compress`, 4 and 6 */
+    static const struct {
+        wshub_sio_bus_mode mode;
+        bool asks;
+    } ways[] = {{WSHUB_SIO_BUS_SHARDED, false},
+                {WSHUB_SIO_BUS_SHARDED, true},
+                {WSHUB_SIO_BUS_PATTERNS, true}};
+    static const char *const flags[] = {"{}", "{\"compress\":true}", "{\"compress\":false}",
+                                        "{\"compress\":0}"};
+    size_t i, k;
+    for (i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        static eio_site s;
+        static char want[400], x[301];
+        bool sharded = ways[i].mode == WSHUB_SIO_BUS_SHARDED;
+        stored codec;
+        wshub_deflate table = stored_codec(&codec);
+        wshub_sio_namespace_desc space;
+        wshub_bus_owner owner;
+        wshub_bus bus;
+        wshub_conn agreed;
+        wshub_sio *sio;
+        memset(&s, 0, sizeof s);
+        memset(&space, 0, sizeof space);
+        memset(&bus, 0, sizeof bus);
+        memset(&owner, 0, sizeof owner);
+        memset(x, 'x', 300);
+        bus.ctx = &owner;
+        bus.version = WSHUB_BUS_VERSION;
+        bus.attach = attach;
+        bus.publish = publish;
+        bus.subscribe = bus.unsubscribe = subscribe;
+        bus.publish_sharded = publish;
+        bus.subscribe_sharded = bus.unsubscribe_sharded = subscribe;
+        world_start(&s.w, DESC(.deflate = &table, .bus = &bus, .bus_linger_ms = WSHUB_OFF),
+                    FAKE(0));
+        sio = sio_socket_serve(&s, SIO(.bus = true, .bus_mode = ways[i].mode));
+        EXPECT_INT(wshub_sio_namespace_add(sio, &space, NULL), WSHUB_OK);
+        sio_socket_bus_up(&owner);
+        agreed = joins(&s.w, PMD);
+        for (k = 0; k < sizeof flags / sizeof flags[0]; k++) {
+            if (ways[i].asks)
+                (void)snprintf(want, sizeof want, "42%d[\"e\",\"%s\"]", (int)k, x);
+            else
+                (void)snprintf(want, sizeof want, "42[\"e\",\"%s\"]", x);
+            brings(&s.w, &owner, sharded, ways[i].asks, flags[k]);
+            hears(&s.w, agreed, 1, want, strlen(want), k != 2);
+            EXPECT_SILENCE(&s.w, agreed);
+        }
+        sio_socket_unserve(&s, sio);
+    }
+}
