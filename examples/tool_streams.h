@@ -18,13 +18,17 @@ static inline void tool_streams_open(void) {
     if (fd > 2) (void)close(fd);
 }
 
-/* Has all that was printed gone out? If not, and somebody reads still, it says why. */
+/* Has all that was printed gone out? If not, and somebody reads still, it says why. errno: why, even
+ * if that could not be said either. */
 static inline bool tool_streams_flush(const char *program) {
+    int why;
     errno = 0;
     if (fflush(stdout) == 0 && !ferror(stdout)) return true;
-    if (errno != EPIPE)
+    why = errno;
+    if (why != EPIPE)
         (void)fprintf(stderr, "%s: cannot write: %s\n", program,
-                      errno ? strerror(errno) : "an error before");
+                      why ? strerror(why) : "an error before");
+    errno = why;
     return false;
 }
 #endif

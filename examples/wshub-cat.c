@@ -412,10 +412,9 @@ static wshub_err send_exact(wshub_str object) {
     } else if (wshub_json_type(hex) == WSHUB_JSON_STRING) {
         len = wshub_json_text(hex, bytes, object.len);
         for (i = 0; i + 1 < len; i += 2) {
-            char two[3] = {bytes[i], bytes[i + 1], 0}, *stop;
-            unsigned long byte = strtoul(two, &stop, 16);
-            if (*stop || two[0] == '+' || two[0] == '-' || two[0] == ' ') break;
-            bytes[n++] = (char)byte;
+            int high = sio_digit(bytes[i]), low = sio_digit(bytes[i + 1]);
+            if (high < 0 || low < 0) break;
+            bytes[n++] = (char)(high << 4 | low);
         }
         if (i == len) err = send_raw(WSHUB_WS_BINARY, bytes, n);
     }

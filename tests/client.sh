@@ -35,12 +35,14 @@ for data in '' --data; do # what others say cannot look like a line of ours
 done
 check "cat is refused" "$(echo '{"event":"x"}' | cat_ $ws --token reject)" 'refused: Authentication failed;status 4$'
 check "cat says what is no message" "$(echo nonsense | cat_ $ws --token user:u1 --on none --quiet 100)" 'not JSON;status 1$'
+for bad in '\t5' 'a\u0000' 0x '+1' 5; do check "cat takes no hex that is none: $bad" "$(printf '%s\n' "{\"hex\":\"$bad\"}" | cat_ $ws --exact --quiet 100)" 'not JSON;status 1$'; done
 check "cat finds no WebSocket" "$(echo x | cat_ ws://127.0.0.1:$port/nope --raw)" 'answers 404;status 4$'
 check "cat finds nobody" "$(cat_ ws://127.0.0.1:1/ --raw </dev/null)" 'Connection refused;status 3$'
 check "cat has no input" "$(cat_ $ws --token user:u1 --on none --quiet 100 <&-)" '^status 0$'
 check "cat cannot read its input" "$(cat_ $ws --token user:u1 --on none --quiet 100 </)" 'input cannot be read: .*status 1$'
 hears() { { echo '{"event":"echo","data":1}' | ./build/wshub-cat $ws --token user:u1 --on echo; echo "status $?" >&2; } 2>&1 >"$1"; } # where it prints to
 [ ! -w /dev/full ] || check "cat cannot print" "$(hears /dev/full)" 'cannot write: .*status 1$'
+[ ! -w /dev/full ] || check "cat can neither print nor say so" "$({ { trap '' PIPE; while echo; do sleep 0.1; done 2>/dev/null; { echo '{"event":"echo","data":1}' | ./build/wshub-cat $ws --token user:u1 --on echo; echo "status $?" >&3; } 2>&1 >/dev/full; } | true; } 3>&1)" '^status 1$'
 check "cat has nowhere to print" "$({ echo '{"event":"echo","data":1}' | ./build/wshub-cat $ws --token user:u1 --on echo >&-; echo "status $?"; } 2>&1)" 'cannot write: .*status 1$'
 check "cat prints to who has heard enough" "$({ echo '{"event":"echo","data":1}' | { ./build/wshub-cat $ws --token user:u1 --on echo; echo "status $?" >&2; } | true; } 2>&1)" '^status 0$'
 check "cat wants a URL" "$(cat_ http://x </dev/null)" 'url: .*status 2$'
