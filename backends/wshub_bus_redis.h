@@ -2535,13 +2535,15 @@ static bool wshub_bus_redis__slots_take(wshub_bus_redis__cluster *cluster, uint3
 }
 
 /* How many channels of a kind the broker says that we have on a connection. That of the heartbeat
- * is none of the owner's. A driver may not know (-1). */
+ * is none of the owner's. A driver may not know (-1). What a broker says may be any number, and is
+ * added up: it counts for no more than can be added. */
 static void wshub_bus_redis__subscribed(wshub_bus_redis *bus, int which, bool sharded,
                                         int64_t count) {
     wshub_bus_redis__link *link = &bus->links[which];
     uint64_t *have = sharded ? &link->subscribed_sharded : &link->subscribed;
     bool ours = !sharded && count > 0 && !bus->desc.no_heartbeat;
     if (count < 0) return;
+    if (count > UINT32_MAX) count = UINT32_MAX;
     WSHUB_ASSERT(bus->stats.subscribed >= *have);
     bus->stats.subscribed -= *have;
     *have = (uint64_t)count - ours;
@@ -2700,6 +2702,7 @@ static void wshub_bus_redis__stray(wshub_bus_redis *bus, wshub_str channel, bool
 static bool wshub_bus_redis__taken_away(wshub_bus_redis *bus, int which, const wshub_resp *reply) {
     wshub_bus_redis__link *link = &bus->links[which];
     wshub_str channel = reply->items[1].text, prefix = wshub_bus_redis__prefix(bus, false);
+    int64_t have = reply->items[2].number;
     wshub_bus_redis__name name;
     wshub_str first = wshub_bus_redis__name_first(&link->names, &name);
 
@@ -2711,11 +2714,10 @@ static bool wshub_bus_redis__taken_away(wshub_bus_redis *bus, int which, const w
     if (first.ptr && !name.want && wshub_str_eq(first, channel) &&
         wshub_bus_redis__next_is(link, WSHUB_BUS_REDIS__UNSUBSCRIBE))
         return false;
-    /* One that was there is not there any more; else this could go on for ever. A driver may not
-     * know (-1). */
-    if (reply->items[2].number >= (int64_t)link->subscribed_sharded) return false;
+    /* One that was there is not there any more; else this could go on for ever. */
+    if (have < 0 || have >= (int64_t)link->subscribed_sharded) return false;
 
-    wshub_bus_redis__subscribed(bus, which, true, reply->items[2].number);
+    wshub_bus_redis__subscribed(bus, which, true, have);
     bus->stats.unacknowledged++;
     bus->cluster->gap = true;
     bus->cluster->moving_since = bus->now;

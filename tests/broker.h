@@ -68,7 +68,8 @@ typedef struct broker {
     bool away;                             /* dials fail */
     bool mute;                             /* takes everything, answers nothing, forwards nothing */
     bool hold_acks;                        /* subscriptions are answered when it is false again */
-    bool deaf_beats;                       /* heartbeats are lost on the way */
+    const char *counts; /* how many channels it says that anybody has; NULL: as it is */
+    bool deaf_beats;    /* heartbeats are lost on the way */
     bool no_hello;
     uint64_t commands, publishes, dials;
     /* what clients publish; may be NULL */
@@ -228,7 +229,6 @@ static void broker_subscribe(broker *b, broker_link *l, wshub_str *args, size_t 
     static const char *const kinds[] = {"subscribe",   "psubscribe",   "ssubscribe",
                                         "unsubscribe", "punsubscribe", "sunsubscribe"};
     size_t i, k, have = broker_count(l, way == BROKER_SHARDED);
-    (void)b;
     for (i = 1; i < count; i++) {
         wshub_str items[3];
         char n[24];
@@ -254,7 +254,8 @@ static void broker_subscribe(broker *b, broker_link *l, wshub_str *args, size_t 
         items[0] = wshub_str_z(kinds[sub ? way : way + 3]);
         items[1] = args[i];
         items[2].ptr = n;
-        items[2].len = (size_t)snprintf(n, sizeof n, "%c%zu", 1, have);
+        items[2].len = b->counts ? (size_t)snprintf(n, sizeof n, "%c%s", 1, b->counts)
+                                 : (size_t)snprintf(n, sizeof n, "%c%zu", 1, have);
         broker_array(l, true, items, 3);
         if (!l->conn.id) return;
     }
