@@ -4215,11 +4215,13 @@ static void wshub_bus_redis__know(wshub_bus_redis *bus, const wshub_bus_channel 
 
 /* Whether a change of subscriptions must wait for a later turn. hiredis mixes up a channel that is
  * left and entered, so that a driver is given one kind of change at a time. */
-static bool wshub_bus_redis__change_waits(const wshub_bus_redis *bus, bool want, bool sharded) {
+static bool wshub_bus_redis__change_waits(wshub_bus_redis *bus, bool want, bool sharded) {
     const wshub_bus_redis__link *link = &bus->links[WSHUB_BUS_REDIS__SUB];
     WSHUB_ASSERT(!bus->desc.publish_only);
     if (wshub_bus_redis__any_full(bus, false)) return true;
     if (sharded && bus->cluster && bus->cluster->moving) return true;
+    /* Slots may have gone without a word to us. What was said of a channel there comes first. */
+    if (sharded && bus->cluster && !wshub_bus_redis__left_alone(bus)) return true;
     /* A master that has come since may have a channel's slot already, and no connection yet. */
     if (sharded && bus->cluster && !wshub_bus_redis__all_ready(bus)) return true;
     if (!bus->desc.driver) return false;

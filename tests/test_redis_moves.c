@@ -336,6 +336,51 @@ TEST(changes_that_cross_a_move_keep_their_order) {
     }
 }
 
+/* Whoever asks the nodes may hear of a move before the former node has answered what was said to it:
+ * what is said of a channel then comes behind that. */
+static uint32_t slow_ms(void *ctx) {
+    return *(uint32_t *)ctx;
+}
+
+TEST(a_change_waits_for_what_was_said_to_a_node_whose_slots_have_gone) { /* BUS-7 */
+    cluster *c = cluster_start(BUSDESC(.nodes_ms = 100), FAKE(0));
+    const wshub_bus *bus = wshub_bus_redis_bus(c->s[0].redis);
+    wshub_bus_channel channel = {{NULL, 0}, false};
+    char name[32];
+    uint32_t delay = 0;
+    bool taken;
+    int i;
+    for (i = 0; !i || c->slot >= 8192 || subs_at(c->b, "n1:1", c->slot); i++) {
+        (void)snprintf(name, sizeof name, "ws:room:x%d", i);
+        channel.name = wshub_str_z(name);
+        c->slot = broker_slot(channel.name);
+    }
+    c->b->delay_ms = slow_ms;
+    c->b->ctx = &delay;
+    c->b->moved = "n1:1";
+    c->b->moved_to = "n2:2";
+    c->b->moved_slot = c->slot;
+    EXPECT(bus->subscribe_sharded(bus->ctx, &channel, 1));
+    bus->flush(bus->ctx);
+    delay = 2000;
+    wshub_io_fake_run(c->s[0].w.net);
+    (void)broker_step(c->b, c->s[0].w.net);
+    delay = 0;
+    c->b->slots = SECOND;
+    cluster_advance(c, 1200);
+    EXPECT_INT(c->s[0].redis->cluster->slots[c->slot], 1);
+    EXPECT_INT(rstats(&c->s[0]).unacknowledged, 1); /* the answer is on its way */
+
+    taken = bus->unsubscribe_sharded(bus->ctx, &channel, 1);
+    cluster_advance(c, 2000);
+    if (!taken) EXPECT(bus->unsubscribe_sharded(bus->ctx, &channel, 1));
+    cluster_advance(c, 500);
+    EXPECT_INT(subs_at(c->b, "n2:2", c->slot), 0);
+    EXPECT_INT(rstats(&c->s[0]).downs, 0);
+    EXPECT_INT(rstats(&c->s[0]).unacknowledged, 0);
+    cluster_stop(c);
+}
+
 TEST(what_a_node_says_of_a_move_that_makes_no_sense_begins_everything_anew) { /* bad input */
     static const char *const wrong[] = {"MOVED x n2:2",  "MOVED 16384 n2:2",
                                         "MOVED -1 n2:2", "MOVED 1 n2",
