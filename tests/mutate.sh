@@ -1,8 +1,9 @@
 #!/bin/sh
 # Changes one operator or constant at a time in the rooms for frames, authentication, RESP, the index, streams and their
-# ends, WebSockets of mounts, requests handed over, HTTP, sessions, rooms, routing, buses and the end of a turn, and sees
-# whether the tests notice. Prints the mutants that survive.
-#   sh tests/mutate.sh [COUNT [SEED]]   so many mutants, chosen by the seed; 0: all of them
+# ends, WebSockets of mounts, requests handed over, HTTP, sessions, rooms, routing, buses and the end of a turn, and in the
+# clients, TLS, the dialects and the bus over Redis, and sees whether the tests notice. Prints the mutants that survive.
+#   sh tests/mutate.sh [COUNT [SEED]]   so many mutants, chosen by the seed; 0: all of them. FILES='client': of files whose
+#                                       names match this
 #   sh tests/mutate.sh look             none: whether all rooms and all entries of tests/mutate.equivalent are found
 count=${1:-100}; seed=${2:-1}; dir=build/mutate; rm -rf $dir; mkdir -p $dir
 list() { # file, from pattern, to pattern: candidates as file:line:from:to
@@ -40,6 +41,13 @@ list() { # file, from pattern, to pattern: candidates as file:line:from:to
     list backends/wshub_bus_local.h '^/. ---- threads' 'end of file' | sed 's/$/@test_bus_local test_bus test_bus_contract test_threads/'
     list wshub.h '^/. ---- >>settle' '^/. ---- >>public' | sed 's/$/@test_shutdown test_ends test_matrix test_logs/'
     list backends/wshub_bus_redis.h '^WSHUB_API int wshub_resp_read' '^/. ---- the objects' | sed 's/$/@fuzz\/fuzz_wire test_redis_wire/'
+    list backends/wshub_bus_redis.h '^/. ---- the objects' 'end of file' | sed 's/$/@test_redis_bus test_redis_moves test_redis_nodes test_redis_links test_sharded/'
+    list backends/wshub_ext_client.h '^/. ---- memory' '^ . A client of a hub' | sed 's/$/@test_client test_client_frames test_client_http test_client_hub/'
+    list backends/wshub_ext_client.h '^ . A client of a hub' 'end of file' | sed 's/$/@test_client_hub test_client_reply/'
+    list backends/wshub_ext_client_engineio.h '^/. ---- memory' 'end of file' | sed 's/$/@test_eio_link test_sio_client_poll/'
+    list backends/wshub_ext_client_socketio.h '^/. ---- memory' 'end of file' | sed 's/$/@test_sio_client test_sio_client_back test_sio_client_poll/'
+    list backends/wshub_io_tls.h '^/. ---- bytes' 'end of file' | sed 's/$/@test_tls test_tls_contract test_tls_client/'
+    list backends/wshub_dialect_engineio.h '^/. ---- >>eio-objects' 'end of file' | sed 's/$/@test_eio test_eio_polling test_eio_upgrade test_eio_heads test_eio_states test_eio_loops/'
 } > $dir/candidates
 # those that tests/mutate.equivalent lists, with the reason, change nothing that can be seen: part of a line, from, to
 awk -F@ -v missing=$dir/missing '
@@ -56,10 +64,12 @@ awk -F@ -v missing=$dir/missing '
 ' tests/mutate.equivalent $dir/candidates > $dir/all
 [ ! -s $dir/missing ] || cat $dir/missing >&2
 [ "$count" != look ] || { [ ! -s $dir/missing ]; exit; }
+grep -E "^[^@]*(${FILES:-.})" $dir/all >$dir/some; mv $dir/some $dir/all
 total=$(wc -l < $dir/all)
 awk -v s="$seed" 'BEGIN { srand(s) } { print rand() "@" $0 }' $dir/all | sort | cut -d@ -f2- > $dir/shuffled
 [ "$count" -gt 0 ] && head -n "$count" $dir/shuffled > $dir/chosen || cp $dir/shuffled $dir/chosen
 all=$(sh tests/list.sh fake | grep -vxE 'hostile|random|portable|.*_envelopes|redis_.*|manual|contracts|about' | sed 's/^/test_/' | tr '\n' ' ')
+libraries() { case $1 in test_tls*) echo -DWITH_OPENSSL -lssl -lcrypto -DWITH_MBEDTLS -lmbedtls -lmbedx509 -lmbedcrypto ;; esac; } # of a test
 one() { # number, candidate
     d=$dir/$1; mkdir -p "$d/backends"; cp wshub.h "$d/"; cp backends/*.h "$d/backends/"
     echo "$2" | { IFS=@ read -r file line from to near
@@ -69,9 +79,9 @@ one() { # number, candidate
         for t in $near $all fuzz/fuzz_conn; do
             case " $tried " in *" $t "*) continue ;; esac
             tried="$tried $t"
-            case $file-$t in backends/*-test_redis_wire | backends/*-fuzz/fuzz_wire) ;; backends/*) continue ;; esac
+            case $file in backends/*) case " $near " in *" $t "*) ;; *) continue ;; esac ;; esac
             p="$d/prog"; arg=; case $t in test_golden) arg=transcripts_as_they_are ;; esac
-            if ! ${CC:-gcc} -std=gnu99 -O0 -w -DFUZZ_MANGLED=2 -I"$d" -I"$d/backends" -Itests -Itests/shim -o "$p" "tests/$t.c" -pthread 2>/dev/null; then
+            if ! ${CC:-gcc} -std=gnu99 -O0 -w -DFUZZ_MANGLED=2 -I"$d" -I"$d/backends" -Itests -Itests/shim -o "$p" "tests/$t.c" $(libraries $t) -pthread 2>/dev/null; then
                 echo "uncompiled $what"; rm -rf "$d"; return
             fi
             case $t in fuzz/*) arg=tests/fuzz/corpus/${t#fuzz/fuzz_} ;; esac
@@ -81,7 +91,7 @@ one() { # number, candidate
         done
         for t in $near; do # once more with sanitizers, which see what reads or writes too far
             arg=; case $t in test_golden) arg=transcripts_as ;; fuzz/*) arg=tests/fuzz/corpus/${t#fuzz/fuzz_} ;; esac
-            ${CC:-gcc} -std=gnu99 -O0 -w -fsanitize=address,undefined -fno-sanitize-recover=undefined -DFUZZ_MANGLED=2 -I"$d" -I"$d/backends" -Itests -Itests/shim -o "$p" "tests/$t.c" -pthread 2>/dev/null
+            ${CC:-gcc} -std=gnu99 -O0 -w -fsanitize=address,undefined -fno-sanitize-recover=undefined -DFUZZ_MANGLED=2 -I"$d" -I"$d/backends" -Itests -Itests/shim -o "$p" "tests/$t.c" $(libraries $t) -pthread 2>/dev/null
             if ! timeout 200 "$p" $arg >/dev/null 2>&1; then
                 echo "killed $what ($t, sanitized)"; rm -rf "$d"; return
             fi
