@@ -645,7 +645,7 @@ static void wshub_sio_client__string_drop(wshub_sio_client *client, char **strin
 static bool wshub_sio_client__string_set(wshub_sio_client *client, char **string, wshub_str from) {
     wshub_sio_client__text text = {NULL, 0};
 
-    WSHUB_ASSERT(from.len == 0 || !memchr(from.ptr, 0, from.len));
+    WSHUB_ASSERT(from.len == 0 || (from.ptr && !memchr(from.ptr, 0, from.len)));
     wshub_sio_client__string_drop(client, string);
     if (!wshub_sio_client__text_set(client, &text, from)) return false;
     *string = text.ptr;
