@@ -328,6 +328,24 @@ TEST(a_post_is_no_larger_than_the_server_takes) {
     stop();
 }
 
+/* maxPayload is 1000 here: packets of 600 and 399 bytes and what parts them. */
+TEST(a_post_is_filled_to_what_the_server_takes) {
+    static char text[600];
+    size_t over;
+    for (over = 0; over < 2; over++) {
+        start(WSHUB_EIO_POLLING_ONLY, EIO(0));
+        begin();
+        pump(1000);
+        memset(text, 'b', sizeof text);
+        text[0] = '4';
+        EXPECT_INT(wshub_eio_link_send(session, WSHUB_WS_TEXT, text, 600), WSHUB_OK);
+        EXPECT_INT(wshub_eio_link_send(session, WSHUB_WS_TEXT, text, 399 + over), WSHUB_OK);
+        wshub_io_fake_run(s.w.net);
+        EXPECT_INT(session->polled->posted, over ? 600 : 1000);
+        stop();
+    }
+}
+
 /* ---- the move ---- */
 
 /* The probe's stream ends behind each byte of it: polling goes on, or, if the session had moved, it
