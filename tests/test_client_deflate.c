@@ -304,6 +304,13 @@ TEST(a_message_counts_by_what_it_holds) {
     site_frame(&s, c, 0x41, "", 0);
     for (i = 0; i < 10001; i++) site_frame(&s, c, 0x00, "", 0);
     EXPECT_STR(site_told(&s), "ended protocol 1009\n");
+
+    (void)deflating(&d, "", &c); /* the one that is too many may be the message's last */
+    site_frame(&s, c, 0x41, "", 0);
+    for (i = 1; i < 10000; i++) site_frame(&s, c, 0x00, "", 0);
+    EXPECT_STR(site_told(&s), "");
+    site_frame(&s, c, 0x80, "", 0);
+    EXPECT_STR(site_told(&s), "ended protocol 1009\n");
     end();
 }
 
